@@ -1,0 +1,53 @@
+"""Customer relationship management (客户关系管理), analysed: the package behind the notebooks.
+
+The names below are imported on first use, so that ``import crm_utils`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ContractError": "crm_utils.errors",
+    "ConvergenceError": "crm_utils.errors",
+    "CrmError": "crm_utils.errors",
+    "DataFloorError": "crm_utils.errors",
+    "ParameterError": "crm_utils.errors",
+    "Company": "crm_utils.company",
+    "check_company": "crm_utils.company",
+    "load_company": "crm_utils.company",
+    "purchase_summary": "crm_utils.company",
+    "simulate_company": "crm_utils.company",
+    "headline": "crm_utils.report",
+    "run_report": "crm_utils.report",
+    "say": "crm_utils.language",
+    "tr": "crm_utils.language",
+    "show_figure": "crm_utils.plotting",
+    "use_style": "crm_utils.plotting",
+    "show_table": "crm_utils.tables",
+}
+__all__ = sorted(_HOMES)
+
+if TYPE_CHECKING:
+    from crm_utils.company import Company, check_company, load_company, purchase_summary, simulate_company
+    from crm_utils.errors import ContractError, ConvergenceError, CrmError, DataFloorError, ParameterError
+    from crm_utils.language import say, tr
+    from crm_utils.plotting import show_figure, use_style
+    from crm_utils.report import headline, run_report
+    from crm_utils.tables import show_table
+
+
+def __getattr__(name: str):
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'crm_utils' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,84 @@
+"""Errors that name where, how many, which rule, and what to do about it.
+
+All of them are `ValueError`, so that code which knows nothing of this package can still catch them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class CrmError(ValueError):
+    """Base of every error that the package raises on purpose."""
+
+
+class ParameterError(CrmError):
+    """A parameter has an unknown name, the wrong type or a value outside its allowed range."""
+
+
+class DataFloorError(CrmError):
+    """There is too little data for the number asked for; the message says how much is needed."""
+
+
+class ConvergenceError(CrmError):
+    """An estimation did not converge; the message names a remedy."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One breach of the data contract.
+
+    Parameters
+    ----------
+    table : str
+        Contract name of the table.
+    column : str
+        Contract name of the column; empty where the breach concerns the table or its file.
+    rule : str
+        The rule that is broken, as a sentence without a full stop.
+    remedy : str
+        What the owner of the data can do.
+    count : int, default 0
+        Number of offending rows; 0 where rows do not apply.
+    rows : tuple of str, default ()
+        The first offending rows, each with its value.
+    source : str, default ""
+        File name, where there is one.
+    """
+
+    table: str
+    column: str
+    rule: str
+    remedy: str
+    count: int = 0
+    rows: tuple[str, ...] = ()
+    source: str = ""
+
+    def __str__(self) -> str:
+        """One readable paragraph: place, count, rule, examples, remedy."""
+        place = f"{self.table}.{self.column}" if self.column else self.table
+        if self.source:
+            place += f" ({self.source})"
+        counted = f"{self.count:,} row{'s' if self.count != 1 else ''}: " if self.count else ""
+        examples = f"\n    {'; '.join(self.rows)}" if self.rows else ""
+        return f"{place}: {counted}{self.rule}.{examples}\n    Remedy: {self.remedy}."
+
+
+class ContractError(CrmError):
+    """The tables break the data contract. Lists every problem found, not just the first.
+
+    Parameters
+    ----------
+    problems : iterable of Problem
+        What was found, in the order of the tables.
+    """
+
+    def __init__(self, problems: Iterable[Problem]):
+        self.problems = tuple(problems)
+        n = len(self.problems)
+        head = f"{n} problem{'s' if n != 1 else ''} with the data:"
+        super().__init__("\n".join([head, *(f"  {i}. {p}" for i, p in enumerate(self.problems, 1))]))
+
+    def __reduce__(self):
+        return type(self), (self.problems,)

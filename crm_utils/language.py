@@ -1,0 +1,152 @@
+"""Prose and labels that can be translated: templates and their values, never f-strings.
+
+English is the source text and needs no catalogue. A translation is a gettext catalogue in
+``crm_utils/locale/<language>/LC_MESSAGES/crm_utils.mo``, chosen by the environment variable ``CRM_UTILS_LANGUAGE``.
+"""
+
+from __future__ import annotations
+
+import gettext
+import html
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]$|#~])")
+
+
+@lru_cache
+def _catalogue(language: str) -> gettext.NullTranslations:
+    folder = Path(__file__).parent / "locale"
+    return gettext.translation("crm_utils", folder, languages=[language], fallback=True)
+
+
+def current_language() -> str:
+    """Language of labels and prose, as an IETF tag such as ``"en"`` or ``"zh-CN"``."""
+    return os.environ.get("CRM_UTILS_LANGUAGE") or "en"
+
+
+def tr(text: str) -> str:
+    """Translate a label or a template.
+
+    Parameters
+    ----------
+    text : str
+        English source text.
+
+    Returns
+    -------
+    str
+        The translation, or `text` itself where there is none.
+
+    Examples
+    --------
+    >>> tr("Share of customers")
+    'Share of customers'
+    """
+    if not text:  # gettext answers the empty string with the catalogue's header
+        return text
+    return _catalogue(current_language().replace("-", "_")).gettext(text)
+
+
+def as_text(value: str) -> str:
+    """Make data safe inside Markdown: a customer called ``<script>`` stays text.
+
+    Parameters
+    ----------
+    value : str
+        Text that comes from data.
+
+    Returns
+    -------
+    str
+        The same text with HTML and Markdown marks escaped.
+
+    Examples
+    --------
+    >>> as_text("<b>*A* & co")
+    '&lt;b&gt;\\\\*A\\\\* &amp; co'
+    """
+    return _MARKDOWN.sub(r"\\\1", html.escape(value, quote=False))
+
+
+class _EscapingFormatter(Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if value is None or value != value:  # NaN, NaT and NA-free None read the same to a person
+            return tr("not available")
+        text = format(value, format_spec)
+        return as_text(text) if isinstance(value, str) else text
+
+
+class Prose:
+    """A computed sentence, shown as Markdown in a notebook and as plain text elsewhere."""
+
+    def __init__(self, markdown: str):
+        self.markdown = markdown
+
+    def __repr__(self) -> str:
+        return self.markdown
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+
+def prose(template: str, /, **values: Any) -> Prose:
+    """Fill a translated template with values, escaping text that comes from data.
+
+    Parameters
+    ----------
+    template : str
+        Markdown with named fields in `str.format` notation.
+    **values
+        Values of the fields. Strings are escaped; ``None`` and NaN read "not available".
+
+    Returns
+    -------
+    Prose
+        The sentence.
+
+    Raises
+    ------
+    KeyError
+        If the template names a field without a value.
+
+    Examples
+    --------
+    >>> prose("The top fifth bring **{share:.0%}** of revenue.", share=0.613)
+    The top fifth bring **61%** of revenue.
+    """
+    return Prose(_EscapingFormatter().vformat(tr(template), (), values))
+
+
+def say(template: str, /, **values: Any) -> None:
+    """Show a computed sentence below the notebook cell.
+
+    Parameters
+    ----------
+    template : str
+        Markdown with named fields in `str.format` notation; the text that translators see.
+    **values
+        Values of the fields, computed by the cell. Strings are escaped.
+
+    See Also
+    --------
+    prose : the same sentence as an object.
+
+    Examples
+    --------
+    >>> say("{n:,} customers bought.", n=2357)
+    2,357 customers bought.
+    """
+    from IPython import get_ipython
+
+    sentence = prose(template, **values)
+    if get_ipython() is None:
+        print(sentence)
+    else:
+        from IPython.display import display
+
+        display(sentence)

@@ -1,0 +1,182 @@
+"""One look for every figure, the text that describes it, and the numbers behind it."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito (2008): told apart under the common colour deficiencies; ordered so that neighbours differ in grey too.
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#3D3D3D")
+SEQUENTIAL = "cividis"
+MUTED = "#8A8F98"
+
+_FONTS = (
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "SimHei",
+    "WenQuanYi Zen Hei",
+)
+_alt_texts: WeakKeyDictionary[Figure, str] = WeakKeyDictionary()
+
+
+def use_style() -> None:
+    """Set the workbook's figure style for this session; the one place that touches matplotlib's settings.
+
+    Chinese fonts are added behind the default font where the machine has one, so that Chinese categories in a
+    company's own data are drawn.
+
+    Examples
+    --------
+    >>> use_style()
+    """
+    import matplotlib as mpl
+    from cycler import cycler
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    mpl.rcParams.update(
+        {
+            "axes.prop_cycle": cycler(color=PALETTE),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlelocation": "left",
+            "axes.titlesize": 11,
+            "axes.titleweight": "bold",
+            "axes.labelsize": 10,
+            "axes.axisbelow": True,
+            "axes.grid": True,
+            "grid.color": "#D9DCE1",
+            "grid.linewidth": 0.6,
+            "figure.figsize": (7.2, 4.0),
+            "figure.constrained_layout.use": True,
+            "font.family": ["DejaVu Sans", *(font for font in _FONTS if font in installed)],
+            "font.size": 10,
+            "image.cmap": SEQUENTIAL,
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+        }
+    )
+
+
+def new_axes(ax: Axes | None, *, figsize: tuple[float, float] | None = None) -> Axes:
+    """Give back `ax`, or a fresh one on a figure of its own.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes or None
+        Axes that the caller wants drawn on.
+    figsize : tuple of float, optional
+        Width and height in inches of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Where to draw.
+    """
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=figsize, layout="constrained")[1]
+
+
+def describe(ax: Axes, text: str) -> Axes:
+    """Attach the alternative text that a reader who cannot see the figure gets.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Axes of the figure. Texts of several axes on one figure are joined.
+    text : str
+        What the figure shows, with its main numbers, in a sentence or two.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        `ax`, so that the call can close a plotting function.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> ax = describe(plt.figure().add_subplot(), "Two bars: 3 and 5.")
+    >>> alt_text(ax.figure)
+    'Two bars: 3 and 5.'
+    >>> plt.close(ax.figure)
+    """
+    figure = ax.get_figure(root=True)
+    known = _alt_texts.get(figure)
+    _alt_texts[figure] = f"{known} {text}" if known and text not in known else text
+    return ax
+
+
+def alt_text(figure: Figure) -> str:
+    """Alternative text of a figure; empty where none was attached."""
+    return _alt_texts.get(figure, "")
+
+
+def figure_svg(figure: Figure) -> str:
+    """Draw a figure as SVG, the same bytes for the same figure.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Figure to draw.
+
+    Returns
+    -------
+    str
+        SVG document without date or random identifiers; text drawn as paths, so that no font is needed.
+    """
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "crm_utils"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+    return buffer.getvalue()
+
+
+def show_figure(ax: Axes, *, table: pd.DataFrame | None = None, alt: str | None = None) -> None:
+    """Show a figure with its alternative text and the numbers behind it, and close it.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Axes that a ``plot_…`` function gave back.
+    table : pandas.DataFrame, optional
+        The figure's table twin; report pages offer it as "Show the numbers".
+    alt : str, optional
+        Alternative text. Default: what the plotting function attached with `describe`.
+
+    Raises
+    ------
+    ValueError
+        If there is no alternative text: a figure without one is no use to a reader who cannot see it.
+    """
+    import matplotlib.pyplot as plt
+    from IPython.display import display
+
+    from crm_utils.tables import table_html
+
+    figure = ax.get_figure(root=True)
+    text = alt or alt_text(figure)
+    if not text:
+        raise ValueError(
+            "The figure has no alternative text: pass alt=… or call describe(ax, …) where it is drawn."
+        )
+    details = {"alt": text}
+    if table is not None:
+        details["table"] = table_html(table)
+    display(
+        {"image/svg+xml": figure_svg(figure), "text/plain": text},
+        metadata={"crm": details},
+        raw=True,
+    )
+    plt.close(figure)
