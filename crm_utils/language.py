@@ -53,7 +53,7 @@ def tr(text: str) -> str:
 
 
 def as_text(value: str) -> str:
-    """Make data safe inside Markdown: a customer called ``<script>`` stays text.
+    r"""Make data safe inside Markdown: a customer called ``<script>`` stays text.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def as_text(value: str) -> str:
     Examples
     --------
     >>> as_text("<b>*A* & co")
-    '&lt;b&gt;\\\\*A\\\\* &amp; co'
+    '&lt;b&gt;\\*A\\* &amp; co'
     """
     return _MARKDOWN.sub(r"\\\1", html.escape(value, quote=False))
 

@@ -168,9 +168,7 @@ def show_figure(ax: Axes, *, table: pd.DataFrame | None = None, alt: str | None 
     figure = ax.get_figure(root=True)
     text = alt or alt_text(figure)
     if not text:
-        raise ValueError(
-            "The figure has no alternative text: pass alt=… or call describe(ax, …) where it is drawn."
-        )
+        raise ValueError("The figure has no alternative text: pass alt=… or call describe(ax, …) where it is drawn.")
     details = {"alt": text}
     if table is not None:
         details["table"] = table_html(table)

@@ -57,9 +57,7 @@ def column_format(values: pd.Series) -> Format:
 
 
 def _cell(value: Any, template: Format, numeric: bool) -> str:
-    missing = (
-        value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and np.isnan(value))
-    )
+    missing = value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and np.isnan(value))
     if missing:
         return '<td class="missing">–</td>'
     text = template(value) if callable(template) else template.format(value)
@@ -108,9 +106,7 @@ def table_html(
         numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
         template = chosen.get(name, column_format(values))
         columns.append([_cell(value, template, numeric) for value in shown.iloc[:, position]])
-    head = "".join(
-        f'<th scope="col">{html.escape(str(name).replace("_", " "))}</th>' for name in frame.columns
-    )
+    head = "".join(f'<th scope="col">{html.escape(str(name).replace("_", " "))}</th>' for name in frame.columns)
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in zip(*columns, strict=True))
     parts = ['<table class="crm-table">']
     if caption:
