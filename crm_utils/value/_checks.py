@@ -1,0 +1,96 @@
+"""Input checks shared by the value methods: every problem is collected, then raised once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crm_utils.errors import ParameterError
+
+
+def raise_problems(where: str, problems: Sequence[str]) -> None:
+    """Raise one `ParameterError` with everything in `problems`; do nothing where there are none."""
+    if not problems:
+        return
+    if len(problems) == 1:
+        raise ParameterError(f"{where}: {problems[0]}.")
+    listed = "\n".join(f"  {number}. {problem}." for number, problem in enumerate(problems, 1))
+    raise ParameterError(f"{where}: {len(problems)} problems:\n{listed}")
+
+
+def first_rows(flags: np.ndarray, labels: Sequence[Any] | None = None, *, limit: int = 3) -> str:
+    """Name the first flagged rows, by label where there are labels, else by position."""
+    positions = np.flatnonzero(flags)[:limit]
+    names = [str(position if labels is None else labels[position]) for position in positions]
+    return ", ".join(names) + (", …" if flags.sum() > limit else "")
+
+
+def as_numbers(values: Any, name: str, problems: list[str]) -> np.ndarray:
+    """Turn `values` into finite floats; what stands in the way is added to `problems`."""
+    series = pd.Series(values)
+    text = series.map(lambda value: isinstance(value, str)) if not pd.api.types.is_numeric_dtype(series) else None
+    if text is not None and (text.any() or pd.api.types.is_datetime64_any_dtype(series)):
+        problems.append(f"{name} must be numbers, and is {series.dtype} (first: {series.iloc[0]!r}); convert it first")
+        return np.full(len(series), np.nan)
+    numbers = series.to_numpy(dtype=float, na_value=np.nan)
+    bad = ~np.isfinite(numbers)
+    if bad.any():
+        problems.append(
+            f"{name} has {bad.sum():,} missing or infinite values of {len(bad):,} "
+            f"(at positions {first_rows(bad)}); drop them or fill them on purpose"
+        )
+    return numbers
+
+
+def as_values(values: Any, where: str, *, positive_total: bool = True) -> np.ndarray:
+    """Turn `values` into a one-dimensional array of finite floats with a positive total, or raise."""
+    problems: list[str] = []
+    if np.ndim(values) != 1:
+        raise_problems(where, [f"values must be one-dimensional, and have {np.ndim(values)} dimensions"])
+    if len(values) == 0:
+        raise_problems(where, ["values are empty; at least one customer is needed"])
+    numbers = as_numbers(values, "values", problems)
+    if positive_total and not problems and numbers.sum() <= 0:
+        problems.append(
+            f"the total of the values is {numbers.sum():g}; a share of it has a meaning only where it is above zero"
+        )
+    raise_problems(where, problems)
+    return numbers
+
+
+def missing_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> list[str]:
+    """Say which of `columns` the frame `name` lacks, as a list of at most one problem."""
+    absent = [column for column in columns if column not in frame.columns]
+    if not absent:
+        return []
+    return [
+        f"{name} lacks the column{'s' if len(absent) > 1 else ''} {', '.join(absent)}; it has {list(frame.columns)}"
+    ]
+
+
+def customer_problems(frame: pd.DataFrame, customer_col: str, name: str) -> list[str]:
+    """Say how the frame `name` fails to have one row a customer."""
+    customers = frame[customer_col]
+    problems = []
+    if missing := int(customers.isna().sum()):
+        problems.append(f"{name}.{customer_col} is missing in {missing:,} rows; remove them")
+    repeated = customers.notna() & customers.duplicated()
+    if repeated.any():
+        shown = first_rows(repeated.to_numpy(), customers.to_list())
+        problems.append(
+            f"{name}.{customer_col} repeats in {int(repeated.sum()):,} rows ({shown}); one row a customer is needed"
+        )
+    return problems
+
+
+def resampling_problems(n_boot: int, level: float) -> list[str]:
+    """Say what is wrong with the number of replicates or the confidence level."""
+    problems = []
+    if isinstance(n_boot, bool) or not isinstance(n_boot, int | np.integer) or n_boot < 2:
+        problems.append(f"n_boot must be a whole number of at least 2, and is {n_boot!r}")
+    if not 0 < level < 1:
+        problems.append(f"level must lie between 0 and 1, and is {level!r}")
+    return problems
