@@ -10,6 +10,7 @@ import pandas as pd
 from crm_utils.language import tr
 from crm_utils.plotting import PALETTE, describe, new_axes
 from crm_utils.value._checks import as_numbers, customer_problems, missing_columns, raise_problems
+from crm_utils.value._drawing import thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -167,7 +168,7 @@ def plot_abc(result: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     for name, start, end, color in zip(ABC_CLASSES, ends[:-1], ends[1:], PALETTE, strict=False):
         if start == end:
             continue
-        part = slice(start, end + 1)
+        part = start + thinned(end - start + 1)
         ax.fill_between(x[part], y[part], color=color, alpha=0.25, linewidth=0)
         ax.plot(x[part], y[part], color=color, linewidth=2.4)
         label = tr("{name}: {customers:.0%} of customers, {value:.0%} of value").format(

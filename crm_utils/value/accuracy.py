@@ -318,7 +318,12 @@ def plot_accuracy(
         raise_problems("plot_accuracy", [f"measure must be one of {', '.join(labels)}, and is {measure!r}"])
     shown = result[(result["measure"] == measure) & result["value"].notna()].sort_values("value", ascending=False)
     value, low, high = (shown[column].to_numpy() for column in ("value", "low", "high"))
-    names = [tr(str(method).replace("_", " ")) for method in shown["method"]]
+    known = {
+        "past_revenue": tr("past revenue (ABC)"),
+        "rfm_sum": tr("RFM score sum"),
+        "recent_rate": tr("recent revenue rate"),
+    }
+    names = [known.get(method, str(method).replace("_", " ")) for method in shown["method"]]
     template = "{:.0%}" if measure == "captured_share" else "{:.2f}"
     ax = new_axes(ax)
     place = np.arange(len(shown))
@@ -336,8 +341,8 @@ def plot_accuracy(
         ax.annotate(template.format(number), (right, row), xytext=(6, 0), textcoords="offset points", va="center")
     ax.set_yticks(place, names)
     ax.set_ylim(len(shown) - 0.5, -0.5)
-    ax.margins(x=0.12)
-    ax.set_xlim(left=min(0, float(np.min(low, initial=0))))
+    left, right = float(np.min(low, initial=0)), float(np.max(high, initial=0))
+    ax.set_xlim(left, right + 0.12 * (right - left))
     ax.grid(visible=False, axis="y")
     if measure == "captured_share":
         ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -11,6 +11,7 @@ import pandas as pd
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 from crm_utils.value._checks import as_values, missing_columns, raise_problems, resampling_problems
+from crm_utils.value._drawing import thinned
 from crm_utils.value._intervals import bootstrap, percentile_interval
 
 if TYPE_CHECKING:
@@ -263,8 +264,9 @@ def plot_lorenz(curve: pd.DataFrame, *, top: float = 0.2, ax: Axes | None = None
     from matplotlib.ticker import PercentFormatter
 
     held = float(lorenz_table(curve, top=(top,))["value_share"].iloc[0])
-    x, y = curve["population_share"].to_numpy(), curve["value_share"].to_numpy()
-    coefficient = 1 - 2 * np.trapezoid(y, x)
+    coefficient = 1 - 2 * np.trapezoid(curve["value_share"], curve["population_share"])
+    drawn = curve.iloc[thinned(len(curve))]
+    x, y = drawn["population_share"].to_numpy(), drawn["value_share"].to_numpy()
     ax = new_axes(ax)
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
     ax.fill_between(x, y, x, color=PALETTE[0], alpha=0.12, linewidth=0)
@@ -281,7 +283,13 @@ def plot_lorenz(curve: pd.DataFrame, *, top: float = 0.2, ax: Axes | None = None
     )
     ax.text(0.4, 0.43, tr("all equal"), color=MUTED, ha="right", va="bottom")
     ax.text(
-        0.55, 0.1 if y.min() >= 0 else 0.3, tr("Gini {gini:.2f}").format(gini=coefficient), color=PALETTE[0], ha="right"
+        0.03,
+        0.94,
+        tr("Gini {gini:.2f}").format(gini=coefficient),
+        color=PALETTE[0],
+        weight="bold",
+        va="top",
+        transform=ax.transAxes,
     )
     ax.set(
         xlim=(0, 1),

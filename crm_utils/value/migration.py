@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from crm_utils.value._checks import (
     raise_problems,
     resampling_problems,
 )
-from crm_utils.value._heatmap import draw_heatmap
+from crm_utils.value._drawing import draw_heatmap
 from crm_utils.value._intervals import bootstrap, percentile_interval, wilson
 
 if TYPE_CHECKING:
@@ -183,19 +183,20 @@ def plot_migration(
     rows = matrix.to_numpy().sum(axis=1) > 0
     columns = matrix.to_numpy().sum(axis=0) > 0
     ax = new_axes(ax, figsize=(7.2, 5.0))
-    draw_heatmap(ax, shares[np.ix_(rows, columns)], "{:.0%}")
-    ax.set_xticks(
-        range(columns.sum()),
-        [tr(str(name)) for name in matrix.columns[columns]],
-        rotation=40,
-        ha="right",
-        rotation_mode="anchor",
-    )
-    row_totals = matrix.to_numpy().sum(axis=1)[rows]
-    labels = [f"{tr(str(name))} ({total:,})" for name, total in zip(matrix.index[rows], row_totals, strict=True)]
-    ax.set_yticks(range(rows.sum()), labels)
-    title = tr("Where each class went") if normalize == "before" else tr("Where each class came from")
-    ax.set(xlabel=tr("Class after"), ylabel=tr("Class before (customers)"), title=title)
+    # Moves that nobody made stay blank, so that the moves stand out.
+    moved = np.where(matrix.to_numpy() > 0, shares, np.nan)
+    draw_heatmap(ax, moved[np.ix_(rows, columns)], "{:.0%}")
+    before = [tr(str(name)) for name in matrix.index[rows]]
+    after = [tr(str(name)) for name in matrix.columns[columns]]
+    if normalize == "before":
+        title = tr("Where each class went: share of the class before")
+        before = _counted(before, matrix.to_numpy().sum(axis=1)[rows])
+    else:
+        title = tr("Where each class came from: share of the class after")
+        after = _counted(after, matrix.to_numpy().sum(axis=0)[columns])
+    ax.set_xticks(range(len(after)), after, rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(before)), before)
+    ax.set(xlabel=tr("Class after"), ylabel=tr("Class before"), title=title)
     stayed = sum(int(matrix.loc[name, name]) for name in matrix.index if name in matrix.columns)
     known = int(matrix.drop(index=NEW, errors="ignore").to_numpy().sum())
     return describe(
@@ -371,8 +372,7 @@ def plot_next_period(
             va="center",
             fontsize=9,
         )
-    counted = [f"{name} ({customers:,})" for name, customers in zip(names, shown["customers"], strict=True)]
-    ax.set_yticks(place, counted)
+    ax.set_yticks(place, _counted(names, shown["customers"]))
     ax.invert_yaxis()
     ax.margins(x=0.12, y=0.08)
     ax.grid(visible=False, axis="y")
@@ -397,6 +397,10 @@ def plot_next_period(
             best=names[best],
         ),
     )
+
+
+def _counted(names: Sequence[str], customers: Iterable[int]) -> list[str]:
+    return [f"{name} ({count:,})" for name, count in zip(names, customers, strict=True)]
 
 
 def _class_order(*columns: pd.Series) -> list:

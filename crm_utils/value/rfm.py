@@ -165,8 +165,9 @@ def rfm(
         .astype("string")
         .str.cat([result["f_score"].astype("string"), result["m_score"].astype("string")], sep=joint)
     )
+    classes = [*_CLASS_NAMES, *([] if bought.all() else [NO_PURCHASE])]
     result["rfm_class"] = pd.Categorical(
-        [_NAME_OF_PATTERN.get(letters, NO_PURCHASE) for letters in pattern], categories=[*_CLASS_NAMES, NO_PURCHASE]
+        [_NAME_OF_PATTERN.get(letters, NO_PURCHASE) for letters in pattern], categories=classes
     )
     result.attrs["notes"] = tuple(notes)
     return result
@@ -379,7 +380,7 @@ def plot_rfm_grid(
     --------
     rfm_grid_table : the numbers.
     """
-    from crm_utils.value._heatmap import draw_heatmap
+    from crm_utils.value._drawing import draw_heatmap
 
     matrix = rfm_grid_table(result, value=value)
     ax = new_axes(ax)

@@ -17,6 +17,7 @@ from crm_utils.value._checks import (
     raise_problems,
     resampling_problems,
 )
+from crm_utils.value._drawing import thinned
 from crm_utils.value._intervals import bootstrap, percentile_interval
 
 if TYPE_CHECKING:
@@ -234,10 +235,12 @@ def plot_whale(curve: pd.DataFrame, *, currency: str = "", ax: Axes | None = Non
     y = curve["cumulative_share" if in_shares else "cumulative_profit"].to_numpy()
     peak = int((curve["profit"] > 0).sum())
     template = "{:.0%}" if in_shares else "{:,.0f}" + (f" {currency}" if currency else "")
+    height = float(np.ptp(y)) or 1.0
     ax = new_axes(ax)
-    ax.plot(x[: peak + 1], y[: peak + 1], color=PALETTE[0])
-    ax.plot(x[peak:], y[peak:], color=PALETTE[3])
-    ax.fill_between(x[peak:], y[peak:], y[peak], color=PALETTE[3], alpha=0.15, linewidth=0)
+    rise, fall = thinned(peak + 1), peak + thinned(len(y) - peak)
+    ax.plot(x[rise], y[rise], color=PALETTE[0])
+    ax.plot(x[fall], y[fall], color=PALETTE[3])
+    ax.fill_between(x[fall], y[fall], y[peak], color=PALETTE[3], alpha=0.15, linewidth=0)
     ax.axhline(y[-1], color=MUTED, linewidth=1, linestyle="--")
     ax.plot(x[peak], y[peak], "o", color=PALETTE[0], markersize=6)
     ax.annotate(
@@ -252,14 +255,16 @@ def plot_whale(curve: pd.DataFrame, *, currency: str = "", ax: Axes | None = Non
     )
     ax.annotate(
         tr("total profit {total}").format(total=template.format(y[-1])),
-        (0, y[-1]),
-        xytext=(4, 4),
+        (1, y[-1]),
+        xytext=(-4, -4),
         textcoords="offset points",
+        ha="right",
+        va="top",
         color="#5A5F67",
     )
     ax.set(
         xlim=(0, 1),
-        ylim=(min(0.0, 1.05 * y.min()), 1.12 * max(y.max(), 0) or None),
+        ylim=(y.min() - (0.1 * height if y.min() < 0 else 0), y.max() + 0.12 * height),
         xlabel=tr("Share of customers, from the most profitable"),
         title=tr("Whale curve of cumulative profit"),
     )
