@@ -38,7 +38,7 @@ class Problem:
     rule : str
         The rule that is broken, as a sentence without a full stop.
     remedy : str
-        What the owner of the data can do.
+        What the owner of the data can do: a clause without a full stop, or a question.
     count : int, default 0
         Number of offending rows; 0 where rows do not apply.
     rows : tuple of str, default ()
@@ -62,7 +62,8 @@ class Problem:
             place += f" ({self.source})"
         counted = f"{self.count:,} row{'s' if self.count != 1 else ''}: " if self.count else ""
         examples = f"\n    {'; '.join(self.rows)}" if self.rows else ""
-        return f"{place}: {counted}{self.rule}.{examples}\n    Remedy: {self.remedy}."
+        remedy = self.remedy if self.remedy.endswith("?") else f"{self.remedy}."
+        return f"{place}: {counted}{self.rule}.{examples}\n    Remedy: {remedy}"
 
 
 class ContractError(CrmError):

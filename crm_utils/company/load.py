@@ -1,0 +1,408 @@
+"""A company: its tables, read on first use, checked, and cut off at the day of the analysis."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crm_utils.company.checking import CheckedTable, check_files, read_table
+from crm_utils.company.contract import TABLES
+from crm_utils.company.reading import RawFile
+from crm_utils.company.settings import (
+    CompanySettings,
+    SurveySettings,
+    TableSettings,
+    nearest,
+    parse_as_of,
+    read_settings,
+)
+from crm_utils.errors import ContractError, CrmError, Problem
+from crm_utils.paths import HOME, workbook_folder
+
+DEMO_FOLDER = HOME / "data" / "demo"
+
+NO_CUSTOMER = "no customer id"
+ZERO_QUANTITY = "zero quantity"
+SET_ASIDE_COLUMNS = ["table", "reason", "rows", "share"]
+AFTER_AS_OF = "on or after the day of the analysis"
+
+
+def is_return(lines: pd.DataFrame) -> pd.Series:
+    """Tell which order lines are returns.
+
+    Parameters
+    ----------
+    lines : pandas.DataFrame
+        Order lines with `amount`, and `quantity` where known.
+
+    Returns
+    -------
+    pandas.Series of bool
+        True where the quantity or the amount is negative.
+
+    Examples
+    --------
+    >>> is_return(pd.DataFrame({"amount": [5.0, -5.0]})).tolist()
+    [False, True]
+    """
+    returned = lines["amount"] < 0
+    return returned | (lines["quantity"] < 0) if "quantity" in lines else returned
+
+
+class Company:
+    """A company's tables, held to the data contract.
+
+    Made by `load_company` or `Company.from_frames`. A table is read and checked when it is first asked for,
+    by ``company.table("survey")`` or ``company.survey``.
+
+    Attributes
+    ----------
+    name, currency : str
+        Company name and ISO 4217 code (empty where not stated).
+    folder : pathlib.Path or None
+        Where the tables are; None when made from data frames.
+    survey_settings : SurveySettings
+        Scale, constructs and reversed items.
+    """
+
+    def __init__(
+        self,
+        settings: CompanySettings,
+        *,
+        folder: Path | None = None,
+        as_of: Any = None,
+        raw: Mapping[str, RawFile] | None = None,
+    ):
+        self.name = settings.name
+        self.currency = settings.currency
+        self.folder = folder
+        self.survey_settings = settings.survey
+        self.unused_files = settings.unused
+        self._settings = settings
+        self._raw = dict(raw or {})
+        self._stated_as_of = parse_as_of(as_of) or settings.as_of
+        self._checked: dict[str, CheckedTable] = {}
+        self._tables: dict[str, pd.DataFrame] = {}
+        self._set_aside: dict[str, dict[str, int]] = {}
+
+    @classmethod
+    def from_frames(
+        cls,
+        tables: Mapping[str, pd.DataFrame],
+        *,
+        name: str = "company",
+        currency: str = "",
+        as_of: Any = None,
+        survey_settings: SurveySettings | None = None,
+    ) -> Company:
+        """Make a company from data frames, under the same rules as files.
+
+        Parameters
+        ----------
+        tables : mapping of str to pandas.DataFrame
+            Tables by contract name, with contract column names. Not modified.
+        name, currency : str
+            Company name and ISO 4217 code.
+        as_of : str or date, optional
+            Day of the analysis; default the day after the newest event in the tables.
+        survey_settings : SurveySettings, optional
+            Scale and constructs of the survey.
+
+        Returns
+        -------
+        Company
+            Its tables are checked on first use.
+
+        Raises
+        ------
+        ContractError
+            If a table's name is not in the contract.
+        """
+        unknown = [table for table in tables if table not in TABLES]
+        if unknown:
+            raise ContractError(
+                Problem("tables", "", f"{table!r} is no table of the contract", nearest(table, tuple(TABLES)))
+                for table in unknown
+            )
+        raw = {
+            table: RawFile(table, frame.reset_index(drop=True), np.arange(1, len(frame) + 1), False)
+            for table, frame in tables.items()
+        }
+        present = {table: TableSettings(()) for table in TABLES if table in raw}
+        settings = CompanySettings(name, currency, None, present, survey_settings or SurveySettings())
+        return cls(settings, as_of=as_of, raw=raw)
+
+    def __repr__(self) -> str:
+        return f"Company({self.name!r}, tables={', '.join(self.tables)})"
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        if name in TABLES:
+            return self.table(name)
+        raise AttributeError(f"a company has no {name!r}")
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that are present, in the order of the contract."""
+        return tuple(self._settings.tables)
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether this is the fictional company, whose truth is known."""
+        return self.folder is not None and self.folder.resolve() == DEMO_FOLDER.resolve()
+
+    def has(self, *tables: str) -> bool:
+        """Tell whether all the named tables are present.
+
+        Parameters
+        ----------
+        *tables : str
+            Contract names.
+
+        Returns
+        -------
+        bool
+            True where none is absent.
+
+        Raises
+        ------
+        CrmError
+            If a name is not in the contract.
+        """
+        for table in tables:
+            self._known(table)
+        return set(tables) <= set(self.tables)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Give a table: checked, typed, without the rows that are set aside.
+
+        Parameters
+        ----------
+        name : str
+            Contract name.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Contract columns and whatever else the table has. Order lines always carry `amount`. Changing the frame
+            does not change the company.
+
+        Raises
+        ------
+        CrmError
+            If the company does not have the table.
+        ContractError
+            If the table breaks the contract.
+        """
+        self._known(name)
+        if name not in self.tables:
+            present = ", ".join(self.tables)
+            raise CrmError(f"{self.name} has no table {name!r}; it has {present}. Add it, or leave this analysis out.")
+        if name not in self._tables:
+            self._tables[name], self._set_aside[name] = self._prepared(name)
+        return self._tables[name].copy(deep=False)
+
+    @property
+    def as_of(self) -> pd.Timestamp:
+        """Day of the analysis: only what happened before it counts. Default: the day after the newest event.
+
+        NaT where no table has a dated event, as in a company with nothing but a survey.
+        """
+        if self._stated_as_of is None:
+            newest = []
+            self._raise_problems(self.tables)
+            for name in self.tables:
+                frame = self._check(name).frame
+                newest += [frame[column].max() for column in self._event_columns(name, frame)]
+            newest = [moment for moment in newest if not pd.isna(moment)]
+            self._stated_as_of = max(newest).normalize() + pd.Timedelta(days=1) if newest else pd.NaT
+        return self._stated_as_of
+
+    @property
+    def set_aside(self) -> pd.DataFrame:
+        """Rows that no analysis uses, with the reason: columns table, reason, rows, share (of the rows read)."""
+        rows = []
+        for name in self.tables:
+            self.table(name)
+            total = len(self._check(name).frame)
+            rows += [(name, reason, count, count / total) for reason, count in self._set_aside[name].items() if count]
+        return pd.DataFrame(rows, columns=SET_ASIDE_COLUMNS).astype({"rows": int, "share": float})
+
+    @property
+    def returns(self) -> pd.DataFrame:
+        """Returned order lines: one row with lines, amount (negative) and revenue_share; empty without order lines."""
+        columns = ["lines", "amount", "revenue_share"]
+        if not self.has("order_lines"):
+            return pd.DataFrame(columns=columns)
+        lines = self.table("order_lines")
+        returned = is_return(lines)
+        amount, gross = lines.loc[returned, "amount"].sum(), lines.loc[~returned, "amount"].sum()
+        share = -amount / gross if gross else np.nan
+        return pd.DataFrame([(int(returned.sum()), float(amount), float(share))], columns=columns)
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 of the company's files, or of its data frames: the same data give the same hash."""
+        digest = hashlib.sha256()
+        for name in self.tables:
+            digest.update(name.encode())
+            if name in self._raw:
+                hashes = pd.util.hash_pandas_object(self._raw[name].frame, index=False)
+                digest.update(hashes.to_numpy().tobytes())
+            for path in self._settings.tables[name].files:
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Read every table and list every breach of the contract."""
+        return tuple(problem for name in self.tables for problem in self._check(name).problems)
+
+    def _known(self, name: str) -> None:
+        if name not in TABLES:
+            raise CrmError(f"{name!r} is no table of the contract; {nearest(name, tuple(TABLES))}")
+
+    def _check(self, name: str) -> CheckedTable:
+        if name not in self._checked:
+            settings, survey = self._settings.tables[name], self.survey_settings
+            if name in self._raw:
+                self._checked[name] = check_files(name, [self._raw[name]], settings, survey)
+            else:
+                self._checked[name] = read_table(name, settings, survey)
+        return self._checked[name]
+
+    def _raise_problems(self, names: tuple[str, ...]) -> None:
+        problems = [problem for name in names for problem in self._check(name).problems]
+        if problems:
+            raise ContractError(problems)
+
+    @staticmethod
+    def _event_columns(name: str, frame: pd.DataFrame) -> list[str]:
+        return [column for column, spec in TABLES[name].columns.items() if spec.event and column in frame]
+
+    def _prepared(self, name: str) -> tuple[pd.DataFrame, dict[str, int]]:
+        self._raise_problems((name,))
+        frame = self._check(name).frame
+        reasons = {}
+        if name == "order_lines":
+            reasons[NO_CUSTOMER] = frame["customer_id"].isna()
+            if "quantity" in frame:
+                reasons[ZERO_QUANTITY] = frame["quantity"] == 0
+        for column in self._event_columns(name, frame):
+            reasons[AFTER_AS_OF] = frame[column] >= self.as_of
+        keep = pd.Series(True, index=frame.index)
+        counts = {}
+        for reason, applies in reasons.items():  # a row is counted once, under its first reason
+            counts[reason] = int((keep & applies).sum())
+            keep &= ~applies
+        frame = frame[keep].reset_index(drop=True)
+        if name == "order_lines" and "amount" not in frame:
+            discount = frame["discount"].fillna(0) if "discount" in frame else 0
+            frame["amount"] = frame["quantity"] * frame["unit_price"] * (1 - discount)
+        return frame, counts
+
+
+def load_company(folder: str | Path | None = None, *, as_of: Any = None) -> Company:
+    """Load a company from a folder of tables.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path, optional
+        Folder with the tables and, where names or formats differ from the contract, a ``company.yml``.
+        None or ``"demo"``: the fictional company.
+    as_of : str or date, optional
+        Day of the analysis (ISO); only what happened before it counts. Default: what ``company.yml`` says, else the
+        day after the newest event in the tables.
+
+    Returns
+    -------
+    Company
+        Its tables are read and checked on first use.
+
+    Raises
+    ------
+    ContractError
+        If the folder or its ``company.yml`` is wrong. A table that breaks the contract raises when it is used.
+
+    Examples
+    --------
+    >>> load_company().name
+    'Yunshan Tea'
+    """
+    if folder is None or folder == "" or str(folder) == "demo":
+        path = workbook_folder("data/demo")
+    else:
+        path = Path(folder).expanduser()
+    return Company(read_settings(path), folder=path, as_of=as_of)
+
+
+@dataclass(frozen=True)
+class CompanyCheck:
+    """What a check of a company found.
+
+    Parameters
+    ----------
+    company : Company or None
+        The company, where its tables can be used.
+    problems : tuple of Problem
+        Every breach of the contract.
+    tables : dict of str to int
+        Usable rows by table; empty while there are problems.
+    set_aside, returns : pandas.DataFrame
+        As on `Company`; empty while there are problems.
+    unused_files : tuple of str
+        Data files in the folder that belong to no table.
+    """
+
+    company: Company | None
+    problems: tuple[Problem, ...]
+    tables: Mapping[str, int]
+    set_aside: pd.DataFrame
+    returns: pd.DataFrame
+    unused_files: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the company keeps the contract."""
+        return not self.problems
+
+    def raise_problems(self) -> None:
+        """Raise `ContractError` with every problem, if there is one."""
+        if self.problems:
+            raise ContractError(self.problems)
+
+
+def check_company(folder: str | Path | Company | None = None, *, as_of: Any = None) -> CompanyCheck:
+    """Read all tables of a company and tell what is wrong, what is set aside and what was returned.
+
+    Parameters
+    ----------
+    folder : str, pathlib.Path, Company or None
+        A company folder, None or ``"demo"`` for the demo, or a company that is already there.
+    as_of : str or date, optional
+        Day of the analysis.
+
+    Returns
+    -------
+    CompanyCheck
+        Nothing is raised for bad data; `CompanyCheck.problems` lists it.
+
+    Examples
+    --------
+    >>> check_company().ok
+    True
+    """
+    try:
+        company = folder if isinstance(folder, Company) else load_company(folder, as_of=as_of)
+        problems = company.problems()
+        if not problems:
+            tables = {name: len(company.table(name)) for name in company.tables}
+            return CompanyCheck(company, (), tables, company.set_aside, company.returns, company.unused_files)
+    except ContractError as error:
+        problems = error.problems
+    return CompanyCheck(None, tuple(problems), {}, pd.DataFrame(columns=SET_ASIDE_COLUMNS), pd.DataFrame())
