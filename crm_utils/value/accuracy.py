@@ -100,7 +100,7 @@ def simple_scores(
     )
     age_days = (pd.Timestamp(as_of) - summary[first_purchase_col]).dt.days.to_numpy(dtype=float)
     months = np.maximum(age_days / _DAYS_A_MONTH, 1)
-    active = scored["recency_days"].fillna(np.inf).to_numpy(dtype=float) <= active_within_days
+    active = scored["recency_days"].to_numpy(dtype=float, na_value=np.inf) <= active_within_days
     scores = scored[["r_score", "f_score", "m_score"]].sum(axis=1, skipna=False).fillna(0)
     return pd.DataFrame(
         {

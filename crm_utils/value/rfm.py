@@ -459,14 +459,11 @@ def _measure(
     if not bought.any():
         problems.append("no customer has a purchase")
     monetary = as_numbers(summary[monetary_col], monetary_col, problems)
-    measures = {
+    return {
         "recency_days": pd.array(recency, dtype="Float64").astype("Int64"),
         "frequency": summary[frequency_col].reset_index(drop=True),
         "monetary": monetary,
-    }
-    if not np.isnan(recency).any():
-        measures["recency_days"] = recency.astype("int64")
-    return measures, bought
+    }, bought
 
 
 def _quantile_scores(goodness: np.ndarray, bins: int) -> np.ndarray:
