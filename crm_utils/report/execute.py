@@ -1,0 +1,366 @@
+"""Run one notebook in a kernel of its own, through papermill, until it ends, fails or its time is up."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbconvert.filters import strip_ansi
+from nbformat import NotebookNode
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+from papermill.execute import remove_error_markers
+from traitlets import default
+
+from crm_utils.language import tr
+from crm_utils.report.output import write_atomic
+from crm_utils.report.render import code_numbers
+
+_ENGINE = "crm"
+_START_SECONDS = 120
+SNAPSHOT = "snapshot.ipynb"
+_SNAPSHOT_SECONDS = 2.0
+_CELL_FILE = re.compile(r"\S*ipykernel_\d+[/\\]\d+\.py")
+# The user's own start-up files and settings must not change a report.
+_DROPPED_VARIABLES = ("PYTHONSTARTUP", "MPLBACKEND", "IPYTHONDIR", "PYTHONINSPECT")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a notebook's run ended.
+
+    Parameters
+    ----------
+    status : str
+        ``"ok"``, ``"failed"`` (a cell raised), ``"timeout"``, ``"died"`` (the kernel ended), ``"skipped"`` or
+        ``"not run"``.
+    reason : str
+        One sentence for people; empty when all is well.
+    cell : int or None
+        Number of the code cell concerned, counted from 1.
+    source : str
+        Its source.
+    error, message : str
+        Name and text of the error.
+    """
+
+    status: str = "ok"
+    reason: str = ""
+    cell: int | None = None
+    source: str = ""
+    error: str = ""
+    message: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dictionary, as it travels between processes."""
+        return asdict(self)
+
+
+class _ThisInterpreter(KernelSpecManager):
+    """Starts kernels with the interpreter that runs this, whatever kernels the user has registered."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        return KernelSpec(
+            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            display_name="Python 3",
+            language="python",
+        )
+
+
+class _KernelManager(AsyncKernelManager):
+    kernel_pid: int | None = None
+
+    @default("kernel_spec_manager")
+    def _kernel_spec_manager_of_this_interpreter(self) -> KernelSpecManager:
+        return _ThisInterpreter(parent=self)
+
+    async def start_kernel(self, **options: Any) -> None:
+        await super().start_kernel(**options)
+        self.kernel_pid = self.provisioner.pid
+
+
+class _Client(PapermillNotebookClient):
+    def papermill_execute_cells(self) -> None:
+        try:
+            super().papermill_execute_cells()
+        except CellTimeoutError:
+            self.shutdown_kernel = "immediate"  # a kernel that hangs would not hear a polite request
+            raise
+
+
+def kernel_environment(scratch: Path) -> dict[str, str]:
+    """Environment of a kernel: the caller's, without what would make a report depend on who runs it.
+
+    Parameters
+    ----------
+    scratch : pathlib.Path
+        Empty folder for the kernel's own files.
+
+    Returns
+    -------
+    dict of str to str
+        Environment variables.
+    """
+    settings = scratch / "ipython"
+    settings.mkdir(parents=True, exist_ok=True)
+    plain_figures = scratch / "matplotlibrc"
+    plain_figures.touch()
+    environment = {name: value for name, value in os.environ.items() if name not in _DROPPED_VARIABLES}
+    return environment | {
+        "IPYTHONDIR": str(settings),
+        "MATPLOTLIBRC": str(plain_figures),
+        "PYTHONHASHSEED": "0",
+    }
+
+
+def _kill_group(pid: int) -> None:
+    """End what a kernel has started and left behind; kernels lead a process group of their own."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+class _Progress:
+    """What a run needs to know and what is known of it, while papermill has the notebook in its hands."""
+
+    def __init__(self, *, deadline: float, scratch: Path, folder: Path, on_cell: Callable[[int], None]):
+        self.deadline = deadline
+        self.scratch = scratch
+        self.folder = folder
+        self.notebook: NotebookNode | None = None
+        self.index: int | None = None
+        self._on_cell = on_cell
+        self._saved_at = time.monotonic()
+        self._cost = 0.0
+
+    def remaining(self, _cell: NotebookNode | None = None) -> float:
+        """Seconds left; never 0, which would mean "no limit" to nbclient."""
+        return max(self.deadline - time.monotonic(), 0.01)
+
+    def cell_starts(self, *, cell: NotebookNode, cell_index: int) -> None:
+        """Note the cell, and now and then keep the notebook so far in case this process is ended from outside."""
+        if cell.cell_type == "code":
+            self.index = cell_index
+            self._on_cell(cell_index)
+        started = time.monotonic()
+        if started - self._saved_at > max(_SNAPSHOT_SECONDS, 20 * self._cost):
+            write_atomic(self.scratch / SNAPSHOT, nbformat.writes(self.notebook))
+            self._saved_at = time.monotonic()
+            self._cost = self._saved_at - started
+
+
+class _ReportEngine(Engine):
+    """Papermill's engine with a deadline for the whole notebook and a kernel that depends on nobody's settings."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, *, progress: _Progress, **_) -> None:
+        progress.notebook = nb_man.nb
+        client = _Client(
+            nb_man,
+            kernel_name=kernel_name,
+            kernel_manager_class=_KernelManager,
+            timeout_func=progress.remaining,
+            startup_timeout=max(1, int(min(progress.remaining(), _START_SECONDS))),
+            iopub_timeout=60,
+            record_timing=False,
+            coalesce_streams=True,
+            on_cell_start=progress.cell_starts,
+            log=_silent,
+        )
+        manager = client.create_kernel_manager()
+        manager.connection_file = str(progress.scratch / "k.json")
+        if os.name == "posix":  # no port to fight over between kernels that start at the same time
+            manager.transport = "ipc"
+        try:
+            client.execute(cwd=str(progress.folder), env=kernel_environment(progress.scratch))
+        finally:
+            if manager.kernel_pid is not None:
+                _kill_group(manager.kernel_pid)
+
+
+papermill_engines.register(_ENGINE, _ReportEngine)
+_silent = logging.getLogger("crm_utils.report.silent")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
+
+
+def load_notebook(path: Path) -> NotebookNode:
+    """Read an authored notebook with cell ids that do not change from run to run.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Notebook file.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+        Notebook of format 4.5 without outputs.
+    """
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for position, cell in enumerate(content["cells"]):
+        cell.setdefault("id", f"cell-{position}")  # before nbformat would give a random one
+    content["nbformat"], content["nbformat_minor"] = 4, max(5, content.get("nbformat_minor", 0))
+    notebook = nbformat.reads(json.dumps(content), as_version=4)
+    for cell in notebook.cells:
+        cell.metadata.setdefault("tags", [])
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.metadata["papermill"] = {}
+    return notebook
+
+
+def clean_notebook(notebook: NotebookNode) -> NotebookNode:
+    """Take out of an executed notebook what differs from run to run: times, process numbers, random ids.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        Executed notebook; modified and returned.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+        The same notebook.
+    """
+    notebook = remove_error_markers(notebook)
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell["id"] = "injected-parameters"
+        for output in cell.get("outputs", ()):
+            if output.output_type == "stream":
+                output["text"] = _CELL_FILE.sub("<cell>", output["text"])
+            elif output.output_type == "error":
+                output["traceback"] = [_CELL_FILE.sub("<cell>", line) for line in output["traceback"]]
+    return notebook
+
+
+def outcome_at(notebook: NotebookNode, index: int | None, outcome: Outcome) -> Outcome:
+    """Add the number and source of a cell to an outcome.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        Notebook as it was executed.
+    index : int or None
+        Position of the cell; None when no code cell had started.
+    outcome : Outcome
+        What happened.
+
+    Returns
+    -------
+    Outcome
+        The outcome with ``cell`` and ``source``.
+    """
+    if index is None:
+        return outcome
+    return replace(outcome, cell=code_numbers(notebook)[index], source=notebook.cells[index].source)
+
+
+def timeout_outcome(timeout: float) -> Outcome:
+    """Outcome of a notebook whose time is up."""
+    reason = tr("Stopped after {seconds:g} seconds, the time limit of one notebook.").format(seconds=timeout)
+    return Outcome("timeout", reason, error="Timeout", message=tr("The cell was still running."))
+
+
+def died_outcome(message: str) -> Outcome:
+    """Outcome of a notebook whose kernel ended before its time."""
+    return Outcome(
+        "died", tr("The notebook's Python process ended before its time."), error="DeadKernel", message=message
+    )
+
+
+def failed_outcome(error: str, message: str) -> Outcome:
+    """Outcome of a notebook in which a cell raised."""
+    return Outcome("failed", tr("A cell raised an error."), error=error, message=strip_ansi(message))
+
+
+def _failed_cell(notebook: NotebookNode) -> tuple[int, NotebookNode] | None:
+    for index, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", ()):
+            if output.output_type == "error":
+                return index, output
+    return None
+
+
+def execute_notebook(
+    path: Path,
+    parameters: Mapping[str, Any],
+    *,
+    timeout: float,
+    scratch: Path,
+    on_cell: Callable[[int], None] = lambda index: None,
+) -> tuple[NotebookNode, Outcome]:
+    """Run a notebook with parameters; whatever happens in it, come back with what there is.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Authored notebook. The kernel's working directory is its folder.
+    parameters : mapping
+        Checked values by name.
+    timeout : float
+        Seconds that the whole notebook may take, the start of its kernel included.
+    scratch : pathlib.Path
+        Existing folder for the kernel's files and a copy of the notebook so far.
+    on_cell : callable, optional
+        Called with the position of each code cell that starts.
+
+    Returns
+    -------
+    notebook : nbformat.NotebookNode
+        Executed notebook, as far as it came; the same bytes for the same inputs.
+    outcome : Outcome
+        How it ended.
+    """
+    progress = _Progress(deadline=time.monotonic() + timeout, scratch=scratch, folder=path.parent, on_cell=on_cell)
+    authored = load_notebook(path)
+    outcome = Outcome()
+    try:
+        papermill.execute_notebook(
+            authored,
+            None,
+            parameters=dict(parameters),
+            engine_name=_ENGINE,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            progress=progress,
+        )
+    except PapermillExecutionError:
+        outcome = Outcome("failed")
+    except DeadKernelError:
+        outcome = died_outcome(tr("It was ended from outside, ran out of memory, or the cell ended it."))
+    except (CellTimeoutError, RuntimeError) as error:
+        if time.monotonic() >= progress.deadline:
+            outcome = timeout_outcome(timeout)
+        else:
+            outcome = died_outcome(strip_ansi(str(error)))
+    notebook = clean_notebook(progress.notebook or authored)
+    failed = _failed_cell(notebook)
+    if failed:
+        index, output = failed
+        outcome = outcome_at(notebook, index, failed_outcome(output.ename, output.evalue))
+    elif outcome.status != "ok":
+        outcome = outcome_at(notebook, progress.index, outcome)
+    return notebook, outcome

@@ -1,0 +1,138 @@
+"""Files of a run: written whole or not at all, in a folder of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from crm_utils.errors import ParameterError
+from crm_utils.paths import workbook_folder
+
+MANIFEST = "manifest.json"
+_MADE_BY = "crm report"
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, never half of it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where to; its folder exists.
+    content : str or bytes
+        Text is written as UTF-8 with its line ends as they are.
+    """
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Read the manifest of a run's folder; None where there is none of ours."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) and manifest.get("made_by") == _MADE_BY else None
+
+
+def manifest_text(manifest: dict[str, Any]) -> str:
+    """Write a manifest as JSON text that `read_manifest` knows as ours."""
+    return (
+        json.dumps({"made_by": _MADE_BY, "format": 1, **manifest}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    )
+
+
+def check_out(out: Path) -> None:
+    """Refuse a folder in which a run would mix its files with somebody else's.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        Folder that the caller asks for.
+
+    Raises
+    ------
+    ParameterError
+        If it is a file, or a folder that holds files and no manifest of ours.
+    """
+    if out.exists() and not out.is_dir():
+        raise ParameterError(f"--out {out}: is a file, not a folder.")
+    if out.is_dir() and any(out.iterdir()) and read_manifest(out) is None:
+        raise ParameterError(
+            f"--out {out}: the folder holds files that are not of a report run. Name an empty or a new folder."
+        )
+
+
+class RunFolder:
+    """The folder of one run, and the names of the files that the run has put there.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Existing folder.
+    previous : iterable of str
+        Files of an earlier run in the same folder, to be replaced or removed.
+    """
+
+    def __init__(self, path: Path, previous: tuple[str, ...] = ()):
+        self.path = path
+        self.files: list[str] = []
+        self.previous = previous
+
+    @classmethod
+    def make(cls, out: Path | None) -> RunFolder:
+        """Make the folder that the caller asks for, or one named by the local time below ``reports/runs``."""
+        if out is not None:
+            check_out(out)
+            out.mkdir(parents=True, exist_ok=True)
+            listed = (read_manifest(out) or {}).get("files", [])
+            # A manifest is a file that anybody can edit: only plain names in this folder are ours to remove.
+            plain = tuple(name for name in listed if isinstance(name, str) and Path(name).name == name)
+            return cls(out, plain)
+        runs = workbook_folder("reports") / "runs"
+        runs.mkdir(exist_ok=True)
+        stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+        suffix = 1
+        while True:
+            path = runs / (stamp if suffix == 1 else f"{stamp}-{suffix}")
+            try:
+                path.mkdir()
+            except FileExistsError:
+                suffix += 1
+            else:
+                return cls(path)
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write a file of the run."""
+        path = self.path / name
+        write_atomic(path, content)
+        if name not in self.files:
+            self.files.append(name)
+        return path
+
+    def remove_leftovers(self) -> None:
+        """Remove what an earlier run has left here and this one has not replaced."""
+        for name in self.previous:
+            if name not in self.files:
+                with suppress(FileNotFoundError, IsADirectoryError, PermissionError):
+                    (self.path / name).unlink()
