@@ -339,7 +339,7 @@ def plot_accuracy(
     )
     for row, (number, right) in enumerate(zip(value, high, strict=True)):
         ax.annotate(template.format(number), (right, row), xytext=(6, 0), textcoords="offset points", va="center")
-    ax.set_yticks(place, names)
+    ax.set_yticks(place, names, parse_math=False)
     ax.set_ylim(len(shown) - 0.5, -0.5)
     left, right = float(np.min(low, initial=0)), float(np.max(high, initial=0))
     ax.set_xlim(left, right + 0.12 * (right - left))

@@ -194,8 +194,8 @@ def plot_migration(
     else:
         title = tr("Where each class came from: share of the class after")
         after = _counted(after, matrix.to_numpy().sum(axis=0)[columns])
-    ax.set_xticks(range(len(after)), after, rotation=40, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(before)), before)
+    ax.set_xticks(range(len(after)), after, rotation=40, ha="right", rotation_mode="anchor", parse_math=False)
+    ax.set_yticks(range(len(before)), before, parse_math=False)
     ax.set(xlabel=tr("Class after"), ylabel=tr("Class before"), title=title)
     stayed = sum(int(matrix.loc[name, name]) for name in matrix.index if name in matrix.columns)
     known = int(matrix.drop(index=NEW, errors="ignore").to_numpy().sum())
@@ -372,7 +372,7 @@ def plot_next_period(
             va="center",
             fontsize=9,
         )
-    ax.set_yticks(place, _counted(names, shown["customers"]))
+    ax.set_yticks(place, _counted(names, shown["customers"]), parse_math=False)
     ax.invert_yaxis()
     ax.margins(x=0.12, y=0.08)
     ax.grid(visible=False, axis="y")

@@ -188,7 +188,7 @@ def rfm_table(result: pd.DataFrame, *, value_name: str = "revenue") -> pd.DataFr
     pandas.DataFrame
         The eight classes in fixed order, empty ones too, and ``no purchase`` where there are such customers:
         ``rfm_class``, ``chinese``, ``customers``, ``customer_share``, ``median_recency_days``, ``median_frequency``,
-        ``median_monetary``, ``revenue`` and ``revenue_share``.
+        ``median_monetary``, ``revenue`` and ``revenue_share`` (NaN where the total is not above zero).
 
     Examples
     --------
@@ -215,7 +215,7 @@ def rfm_table(result: pd.DataFrame, *, value_name: str = "revenue") -> pd.DataFr
             "customer_share": (customers / customers.sum()).to_numpy(),
             **{f"median_{measure}": grouped[measure].median().to_numpy(dtype=float) for measure in _MEASURES},
             value_name: total.to_numpy(),
-            f"{value_name}_share": (total / total.sum()).to_numpy(),
+            f"{value_name}_share": total.to_numpy() / (total.sum() if total.sum() > 0 else np.nan),
         }
     )
 
@@ -312,6 +312,11 @@ def plot_rfm(result: pd.DataFrame, *, value_name: str = "revenue", ax: Axes | No
     matplotlib.axes.Axes
         The axes, with alternative text attached.
 
+    Raises
+    ------
+    ParameterError
+        If the total monetary value is not above zero.
+
     See Also
     --------
     rfm_table : the numbers.
@@ -320,6 +325,11 @@ def plot_rfm(result: pd.DataFrame, *, value_name: str = "revenue", ax: Axes | No
 
     table = rfm_table(result, value_name=value_name)
     share_col = f"{value_name}_share"
+    if table[share_col].isna().all():
+        raise_problems(
+            "plot_rfm",
+            [f"the total of {value_name} is {table[value_name].sum():g}; shares of it need a total above zero"],
+        )
     ax = new_axes(ax)
     place = np.arange(len(table))
     kinds = [

@@ -111,6 +111,12 @@ class TestMigration:
         assert drawn == {(0, 0): "67%", (1, 0): "33%", (1, 1): "50%", (3, 1): "50%", (0, 2): "50%", (2, 2): "50%"}
         assert "3 of 5 customers kept their class" in alt_text(ax.figure)
 
+    def test_class_names_from_data_stay_text(self):
+        named = BEFORE.assign(kind=BEFORE["kind"].map({"x": "$5–$10", "y": r"$\\frac$"}))
+        ax = plot_migration(segment_migration(named, named, by="kind"))
+        ax.figure.canvas.draw()
+        assert not any(label.get_parse_math() for label in [*ax.get_yticklabels(), *ax.get_xticklabels()])
+
     def test_figure_of_origins_counts_the_classes_after(self):
         ax = plot_migration(segment_migration(BEFORE, AFTER, by="kind"), normalize="after")
         assert [label.get_text() for label in ax.get_xticklabels()] == ["x (3)", "y (2)", "z (1)", "gone (1)"]

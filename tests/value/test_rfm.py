@@ -268,6 +268,12 @@ class TestInputChecks:
 
 
 class TestFigures:
+    def test_no_shares_of_a_total_loss(self):
+        result = rfm(frame_of([(1, 1, -5), (2, 2, -7)]), as_of=DAY, bins=2)
+        assert rfm_table(result)["revenue_share"].isna().all()
+        with pytest.raises(ParameterError, match="total of revenue is -12"):
+            plot_rfm(result)
+
     def test_bars_equal_the_table(self, summary):
         import matplotlib.pyplot as plt
 
