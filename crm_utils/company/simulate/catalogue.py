@@ -84,8 +84,8 @@ def catalogue() -> pd.DataFrame:
     --------
     >>> catalogue().head(2)
       product_id       name   category  list_price  unit_cost
-    0       P001   Longjing  Green tea        99.0      45.54
-    1       P002  Biluochun  Green tea       129.0      56.97
+    0       P001   Longjing  Green tea        99.0      41.08
+    1       P002  Biluochun  Green tea       129.0      59.34
     """
     rows = []
     for category, listed in _PRODUCTS.items():

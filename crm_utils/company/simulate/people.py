@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import special
 
 from crm_utils.company.simulate.branches import branches
-from crm_utils.company.simulate.calendar import BLOCK_SIZE, DAYS, START, block_rng
+from crm_utils.company.simulate.calendar import BLOCK_SIZE, DAYS, START, block_rng, day_at
 from crm_utils.company.simulate.latents import draw_latents
 from crm_utils.company.simulate.names import draw_given_names, draw_surnames
 
@@ -326,3 +326,37 @@ def draw_people(*, seed: int, block: int) -> pd.DataFrame:
         }
     )
     return pd.concat([people, latents], axis=1)
+
+
+def customers_table(people: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Write the contract's table ``customers``, with a few blanks as a master file has them.
+
+    Parameters
+    ----------
+    people : pandas.DataFrame
+        As `draw_people` makes them.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a person.
+    """
+    birth_year = pd.Series(pd.DatetimeIndex(people["birth_date"]).year, dtype="Int64")
+    gender = people["gender"].to_numpy(object)
+    no_birth_year, no_gender = rng.random((2, len(people))) < np.array([[0.06], [0.02]])
+    return pd.DataFrame(
+        {
+            "customer_id": people["customer_id"],
+            "name": people["name"],
+            "gender": np.where(no_gender, None, gender),
+            "birth_year": birth_year.mask(no_birth_year),
+            "region": people["region"],
+            "city": people["city"],
+            "branch_id": people["branch_id"],
+            "joined_at": day_at(people["joined_day"].to_numpy()),
+            "acquisition_channel": people["acquisition_channel"],
+            "may_contact": people["may_contact"],
+        }
+    )

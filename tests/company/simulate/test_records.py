@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_utils.company.simulate.calendar import AS_OF, block_rng
+from crm_utils.company.simulate.people import CHANNELS, draw_people
+from crm_utils.company.simulate.records import RECORDS, simulate_records
+
+
+@pytest.fixture(scope="module")
+def people():
+    return draw_people(seed=7, block=0)
+
+
+@pytest.fixture(scope="module")
+def records(people):
+    return simulate_records(people, block_rng(7, 0, 4))
+
+
+@pytest.fixture(scope="module")
+def truth(people, records):
+    return people.set_index("customer_id").loc[records["true_customer_id"]].reset_index()
+
+
+def digits(phone: pd.Series) -> pd.Series:
+    return phone.dropna().map(lambda text: "".join(c for c in unicodedata.normalize("NFKC", text) if c.isdigit())[-11:])
+
+
+def test_about_1_6_records_a_person_and_nobody_without(people, records):
+    count = records["true_customer_id"].value_counts()
+    assert len(records) / len(people) == pytest.approx(1.6, abs=0.05)
+    assert set(count.index) == set(people["customer_id"])
+    assert set(records["source"]) == set(CHANNELS)
+    assert records["record_id"].is_unique
+
+
+def test_two_records_of_one_person_can_lie_in_one_system(people, records):
+    again = records.duplicated(["true_customer_id", "source"]).sum() / len(people)
+    assert again == pytest.approx(RECORDS.twice, abs=0.015)
+
+
+def test_fields_are_missing_as_each_system_leaves_them(records):
+    missing = records.groupby("source")[["birth_date", "gender", "phone", "email", "address"]].agg(
+        lambda values: values.isna().mean()
+    )
+    for channel in CHANNELS:
+        habits = getattr(RECORDS, channel)
+        planted = [habits.no_birth_date, habits.no_gender, habits.no_phone, habits.no_email, habits.no_address]
+        assert missing.loc[channel].to_numpy() == pytest.approx(planted, abs=0.045)
+
+
+def test_most_values_are_right_and_each_planted_error_occurs(records, truth):
+    born, true_born = records["birth_date"], truth["birth_date"]
+    known = born.notna()
+    wrong = known & (born != true_born)
+    swapped = (
+        wrong
+        & (born.dt.day == true_born.dt.month)
+        & (born.dt.month == true_born.dt.day)
+        & (born.dt.year == true_born.dt.year)
+    )
+    new_year = wrong & (born.dt.day_of_year == 1) & (born.dt.year == true_born.dt.year)
+    assert 0.02 < wrong.sum() / known.sum() < 0.045
+    assert swapped.sum() >= 10
+    assert new_year.sum() >= 30
+    right_phone = (digits(records["phone"]) == truth["phone"][records["phone"].notna()]).mean()
+    assert 0.88 < right_phone < 0.96
+    assert records["phone"].str.contains(r"\+86 ", na=False).mean() == pytest.approx(0.12, abs=0.02)
+    assert records["phone"].str.contains("[０-９]", na=False).sum() > 80
+    order = (records["given_name"] == truth["family_name"]) & (records["family_name"] == truth["given_name"])
+    assert order.mean() > 0.01
+    in_pinyin = records["family_name"].str.isascii()
+    assert 0.10 < in_pinyin.mean() < 0.20
+    assert records["given_name"].isin(["先生", "女士"]).sum() > 50
+    same_sound = (records["given_name"].str[:-1] == truth["given_name"].str[:-1]) & (
+        records["given_name"].str[-1] != truth["given_name"].str[-1]
+    )
+    assert (same_sound & records["given_name"].str.len().eq(2)).sum() > 50
+
+
+def test_stale_values_are_in_records_not_updated_since(records, truth):
+    moved = records["city"].notna() & (records["city"] != truth["city"])
+    assert 0.005 < moved.mean() < 0.05
+    assert records.loc[moved, "updated_at"].mean() < records.loc[~moved, "updated_at"].mean()
+
+
+def test_family_members_are_recorded_with_the_heads_phone(records, people, truth):
+    head_phone = truth["family_id"].str.replace("F", "C").map(people.set_index("customer_id")["phone"])
+    phone = digits(records["phone"]).reindex(records.index)
+    shared = (phone == head_phone) & (phone != truth["phone"])
+    in_store = records["source"].isin(["store", "phone"])
+    member = (truth["family_id"].str[1:] != truth["customer_id"].str[1:]) & phone.notna()
+    different = member & (head_phone != truth["phone"])
+    assert (shared & in_store).sum() / (different & in_store).sum() == pytest.approx(0.12, abs=0.05)
+
+
+def test_dates_are_in_order_and_before_the_end(records):
+    assert (records["created_at"] <= records["updated_at"]).all()
+    assert records["updated_at"].max() < AS_OF
+    assert records["created_at"].is_monotonic_increasing
+
+
+def test_the_phone_alone_neither_finds_nor_separates_everybody(records):
+    phone = digits(records["phone"])
+    known = records.loc[phone.index].assign(phone=phone)
+    pairs = known.merge(known, on="phone")
+    pairs = pairs[pairs["record_id_x"] < pairs["record_id_y"]]
+    right = (pairs["true_customer_id_x"] == pairs["true_customer_id_y"]).sum()
+    count = records["true_customer_id"].value_counts()
+    precision, recall = right / len(pairs), right / (count * (count - 1) / 2).sum()
+    assert 0.85 < precision < 0.95
+    assert 0.80 < recall < 0.90
+
+
+def test_people_are_not_modified(people):
+    before = people.copy()
+    simulate_records(people, np.random.default_rng(1))
+    pd.testing.assert_frame_equal(people, before)
