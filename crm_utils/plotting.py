@@ -112,8 +112,9 @@ def describe(ax: Axes, text: str) -> Axes:
     >>> plt.close(ax.figure)
     """
     figure = ax.get_figure(root=True)
-    known = _alt_texts.get(figure)
-    _alt_texts[figure] = f"{known} {text}" if known and text not in known else text
+    known = alt_text(figure)
+    if text not in known:
+        _alt_texts[figure] = f"{known} {text}".strip()
     return ax
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -158,6 +158,14 @@ def parse_as_of(value: Any) -> pd.Timestamp | None:
         raise ContractError([problem]) from error
 
 
+def _missing_texts(given: Iterable[Any]) -> tuple[str, ...]:
+    """Texts for "no value"; a bare NULL, which YAML itself reads as nothing, means the word."""
+    texts: list[str] = []
+    for text in given:
+        texts += ["NULL", "Null", "null"] if text is None else [str(text)]
+    return tuple(texts)
+
+
 class _SettingsReader:
     """Collect every problem of a folder and its ``company.yml`` before raising."""
 
@@ -237,7 +245,7 @@ class _SettingsReader:
             encoding=str(values.get("encoding") or ""),
             separator=str(values.get("separator") or ","),
             sheet=values.get("sheet", 0),
-            missing=tuple(str(text) for text in ([missing] if isinstance(missing, str) else missing)),
+            missing=_missing_texts([missing] if isinstance(missing, str) else missing),
         )
 
     def survey(self, given: Any) -> SurveySettings:

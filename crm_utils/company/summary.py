@@ -128,11 +128,18 @@ def purchase_summary(
         returned = returned | (nw.col(quantity_col) < 0)
     has_margin = has_quantity and unit_cost_col in columns
     margin = amount - units * nw.col(unit_cost_col) if has_margin else nw.lit(None, nw.Float64)
+    if frame.implementation.is_pandas_like():  # which has no plain date type
+        day_of_order, no_purchase = (
+            nw.col(time_col).cast(nw.Datetime("us")).dt.truncate("1d"),
+            nw.lit(day.to_pydatetime()),
+        )
+    else:
+        day_of_order, no_purchase = nw.col(time_col).cast(nw.Date), nw.lit(day.date())
 
     kept = frame.filter(used).select(
         customer_id=nw.col(customer_col),
         order=nw.col(order_col),
-        day=nw.col(time_col).cast(nw.Datetime("us")).dt.truncate("1d"),
+        day=day_of_order,
         bought=~returned,
         amount=amount,
         units=units,
@@ -153,21 +160,27 @@ def purchase_summary(
         .group_by("customer_id", "day")
         .agg(nw.col("bought").max(), *(nw.col(name).sum() for name in ("orders", "spend", "units", "amount", "margin")))
     )
+    # A day with nothing but returns must not come first.
     purchase_day = nw.when("bought").then("day")
-    by_customer = (
-        by_day.with_columns(
-            purchase_day=purchase_day,
-            # A day with nothing but returns must not come first.
-            order_of_day=purchase_day.otherwise(nw.lit(day.to_pydatetime())),
-            purchase_days=nw.col("bought").cast(nw.Int64),
+    by_day = by_day.with_columns(
+        purchase_day=purchase_day,
+        order_of_day=purchase_day.otherwise(no_purchase),
+        purchase_days=nw.col("bought").cast(nw.Int64),
+    )
+    if by_day.implementation.is_pyspark():
+        # narwhals has no ordered first() for Spark; a window finds the same number, at the price of a sort.
+        first_day = nw.col("order_of_day").min().over("customer_id")
+        by_day = by_day.with_columns(first_day=first_day).with_columns(
+            first_spend=nw.when(nw.col("day") == nw.col("first_day")).then("spend").otherwise(0.0)
         )
-        .group_by("customer_id")
-        .agg(
-            nw.col("purchase_day").min().alias("first_purchase"),
-            nw.col("purchase_day").max().alias("last_purchase"),
-            nw.col("spend").first(order_by="order_of_day").alias("first_spend"),
-            *(nw.col(name).sum() for name in ("orders", "purchase_days", "units", "amount", "margin", "spend")),
-        )
+        first_spend = nw.col("first_spend").sum()
+    else:
+        first_spend = nw.col("spend").first(order_by="order_of_day").alias("first_spend")
+    by_customer = by_day.group_by("customer_id").agg(
+        nw.col("purchase_day").min().alias("first_purchase"),
+        nw.col("purchase_day").max().alias("last_purchase"),
+        first_spend,
+        *(nw.col(name).sum() for name in ("orders", "purchase_days", "units", "amount", "margin", "spend")),
     )
     summary = _collected(by_customer.sort("customer_id"))
     if summary.empty:

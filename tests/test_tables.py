@@ -1,0 +1,49 @@
+"""Tables for people: digits, escaping, missing cells, truncation."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_utils.tables import table_html
+
+
+def cells(markup):
+    return re.findall(r"<td[^>]*>(.*?)</td>", markup)
+
+
+def test_numbers_are_readable_and_keep_their_value_for_sorting():
+    markup = table_html(pd.DataFrame({"revenue": [1234567.891], "revenue_share": [0.12345], "gini": [0.61234567]}))
+    assert cells(markup) == ["1,234,568", "12.3%", "0.612"]
+    assert 'data-value="0.61234567"' in markup
+
+
+def test_every_part_is_escaped():
+    hostile = "<script>alert(1)</script>"
+    markup = table_html(pd.DataFrame({hostile: [hostile]}), caption=hostile)
+    assert "<script>" not in markup
+    assert markup.count("&lt;script&gt;") == 3
+
+
+def test_missing_values_are_dashes_not_nan():
+    frame = pd.DataFrame({"a": [np.nan, 1.0], "b": [pd.NaT, pd.Timestamp("2025-01-02")], "c": [None, "x"]})
+    assert cells(table_html(frame)) == ["–", "–", "–", "1.000", "2025-01-02", "x"]
+
+
+def test_a_named_index_becomes_a_column():
+    frame = pd.DataFrame({"n": [1]}, index=pd.Index(["A"], name="class"))
+    assert cells(table_html(frame)) == ["A", "1"]
+
+
+def test_long_tables_say_how_much_is_left_out():
+    assert "… and 30 more rows" in table_html(pd.DataFrame({"x": range(80)}), max_rows=50)
+
+
+def test_formats_win_over_defaults():
+    assert cells(table_html(pd.DataFrame({"x": [0.5]}), formats={"x": "{:.4f}"})) == ["0.5000"]
+
+
+@pytest.mark.parametrize("year", [2025])
+def test_years_have_no_thousands_separator(year):
+    assert cells(table_html(pd.DataFrame({"birth_year": [year]}))) == ["2025"]
