@@ -32,7 +32,8 @@ def abc(
 
     Customers are sorted by value, largest first. A customer is A when the share held by those *before* stays below the
     first cut, B when it stays below the second, else C; so there is always an A. Customers of equal value share a
-    class, the one of the first of them. A value of zero or less is always C.
+    class, the one of the first of them. A value of zero or less is always C: whoever stands before already holds the
+    whole total.
 
     Parameters
     ----------
@@ -88,7 +89,6 @@ def abc(
     first_of_ties = np.searchsorted(-value, -value, side="left")
     before = np.concatenate([[0.0], cumulative])[first_of_ties]
     position = (before >= cuts[0] - _ROUNDING).astype(int) + (before >= cuts[1] - _ROUNDING)
-    position[value <= 0] = 2
     return pd.DataFrame(
         {
             customer_col: values_frame[customer_col].iloc[order].reset_index(drop=True),

@@ -341,7 +341,7 @@ def _measures(ordered: np.ndarray, counts: np.ndarray, shares: np.ndarray) -> np
     size, total = drawn[-1], held[-1]
     if total <= 0:
         return np.full(len(shares) + 2, np.nan)
-    # Values above zero only: from there on the curve no longer rises, and could pass the target a second time.
+    # Only the rising part: interpolation needs it, and with negative values the curve falls after its peak.
     rising = 1 + int((ordered > 0).sum())
     needed = np.interp(_TARGET * total, held[:rising], drawn[:rising]) / size
     return np.array([_gini(ordered, counts), *(np.interp(shares * size, drawn, held) / total), needed])

@@ -464,8 +464,8 @@ def _measure(
             f"(rows {first_rows(early)}; latest {last.max():%Y-%m-%d}); "
             "make the summary for the same as_of, or choose a later one"
         )
-    frequency = as_numbers(summary[frequency_col], frequency_col, problems)
-    bought = last.notna().to_numpy() & ~(frequency <= 0)
+    as_numbers(summary[frequency_col], frequency_col, problems)
+    bought = last.notna().to_numpy()
     if not bought.any():
         problems.append("no customer has a purchase")
     monetary = as_numbers(summary[monetary_col], monetary_col, problems)

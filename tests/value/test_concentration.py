@@ -70,6 +70,9 @@ class TestCorrectness:
         assert curve["value_share"].min() == pytest.approx(-10)
         assert gini([-5, -5, 11]) > 1
         assert top_share([-5, -5, 11], 1 / 3) == pytest.approx(11)
+        # 60 of a total of 50 come from the first customer: 80 % of the total is 40, two thirds of that customer.
+        needed = concentration([60, -4, -6, 0], n_boot=2).set_index("measure").loc["customers_for_80", "value"]
+        assert needed == pytest.approx(2 / 3 / 4)
 
     def test_percentile_interval_agrees_with_scipy(self):
         values = np.random.default_rng(3).gamma(1, 50, 150)

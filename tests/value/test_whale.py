@@ -71,6 +71,10 @@ class TestCurve:
             }
         )
 
+    def test_customer_without_profit_or_loss_is_not_profitable(self):
+        table = whale_table(whale_curve([4, 0, 0, -1]), n_boot=20).set_index("measure")["value"]
+        assert table["profitable_customers_share"] == 0.25
+
     @given(st.lists(st.integers(-100, 200), min_size=1, max_size=40))
     @settings(max_examples=60, deadline=None)
     def test_shape_of_the_curve(self, profits):
