@@ -348,7 +348,7 @@ def plot_rfm(result: pd.DataFrame, *, value_name: str = "revenue", ax: Axes | No
         xlabel=tr("Share of the total"),
         title=tr("RFM classes: share of customers and of {value}").format(value=tr(value_name)),
     )
-    ax.legend(loc="lower right")
+    ax.legend(loc="best")
     largest = table.loc[table[share_col].idxmax()]
     return describe(
         ax,
