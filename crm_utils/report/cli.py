@@ -113,7 +113,7 @@ def report(
 
 
 def _without_overridden(per_notebook: dict[str, dict], given: dict[str, str]) -> dict[str, dict]:
-    """The command line wins over all of the spec file, its per-notebook values included."""
+    """Let the command line win over all of the spec file, its per-notebook values included."""
     return {
         notebook: {name: value for name, value in values.items() if name not in given}
         for notebook, values in per_notebook.items()
@@ -190,3 +190,27 @@ def fetch(name: str, out: Path | None) -> None:
 
     folder = fetch_company(name, out)
     click.echo(folder)
+
+
+@main.command()
+@click.option("--customers", type=click.IntRange(min=1), default=5_000, show_default=True, metavar="N")
+@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True, metavar="S")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="New or empty folder.")
+@click.option("--format", "file_format", type=click.Choice(["parquet", "csv"]), default="parquet", show_default=True)
+def simulate(customers: int, seed: int, out: Path, file_format: str) -> None:
+    """Simulate the fictional company at any size, with the truth about it.
+
+    Parquet is written block by block and fits any memory; CSV is made in memory at once.
+    """
+    from crm_utils.company.simulate import stream_company, write_company
+
+    if file_format == "csv":
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise ParameterError(f"--out {out}: is not an empty folder. Name a new one.")
+        write_company(out, truth_folder=out / "truth", customers=customers, seed=seed)
+    else:
+        from tqdm import tqdm
+
+        with tqdm(total=customers, unit="customer", disable=not sys.stderr.isatty(), leave=False) as bar:
+            stream_company(customers, out, seed=seed, progress=lambda done, _all: bar.update(done - bar.n))
+    click.echo(out)

@@ -213,7 +213,7 @@ def headlines_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> headlines_frame([{"notebook": "03_value", **make_headline("Orders", 12)}]).iloc[0].value
+    >>> headlines_frame([{"notebook": "03_value", **make_headline("Orders", 12)}]).to_dict("records")[0]["value"]
     12.0
     """
     import pandas as pd
@@ -254,7 +254,7 @@ def headlines_csv(records: Iterable[Mapping[str, Any]]) -> str:
     Returns
     -------
     str
-        CSV with a header line and line feeds.
+        CSV with a header line; lines end as RFC 4180 says.
 
     Examples
     --------
@@ -263,7 +263,7 @@ def headlines_csv(records: Iterable[Mapping[str, Any]]) -> str:
     03_value,'=1+1,0.1,,,share,
     """
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer)  # CR LF as line end: a bare CR inside a cell is then quoted
     writer.writerow(COLUMNS)
     for record in records:
         cells = (record[column] for column in COLUMNS)

@@ -115,7 +115,7 @@ def authored_html(
 
 
 def computed_html(source: str) -> str:
-    """Convert Markdown that a cell has put out: raw HTML in it is shown as text, and no link runs a script.
+    r"""Convert Markdown that a cell has put out: raw HTML in it is shown as text, and no link runs a script.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def computed_html(source: str) -> str:
     Examples
     --------
     >>> computed_html("The **top** <script>alert(1)</script>")
-    '<p>The <strong>top</strong> &lt;script&gt;alert(1)&lt;/script&gt;</p>\\n'
+    '<p>The <strong>top</strong> &lt;script&gt;alert(1)&lt;/script&gt;</p>\n'
     """
     renderer = _PageRenderer(Anchors(), None, escape=True, allow_harmful_protocols=False)
     return _scrollable(MarkdownWithMath(renderer).render(source))

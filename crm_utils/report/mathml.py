@@ -16,7 +16,7 @@ _LABEL = re.compile(r"\\label\{[^}]*\}")
 
 @lru_cache(maxsize=1024)
 def tex_to_mathml(tex: str, *, block: bool = False) -> str:
-    """Convert TeX to MathML.
+    r"""Convert TeX to MathML.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ def tex_to_mathml(tex: str, *, block: bool = False) -> str:
     Returns
     -------
     str
-        A ``<math>`` element that carries the TeX as its annotation-free alternative in ``aria-label``; the escaped
-        TeX in a ``<code>`` element where the converter does not know a command, so that nothing is shown half-done.
+        A ``<math>`` element; the escaped TeX in a ``<code>`` element where the converter does not know a command, so
+        that nothing is shown half-done.
 
     Examples
     --------
     >>> tex_to_mathml("x^2")[:46]
     '<math xmlns="http://www.w3.org/1998/Math/MathM'
-    >>> tex_to_mathml(r"\\unknowncommand{x}")
+    >>> tex_to_mathml(r"\unknowncommand{x}")
     '<code class="tex">\\unknowncommand{x}</code>'
     """
     from latex2mathml.converter import convert

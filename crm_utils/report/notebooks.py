@@ -201,7 +201,7 @@ def choose_notebooks(chosen: Sequence[str | Path] | None = None, *, folder: Path
     if not chosen:
         paths = notebook_paths(folder)
     for given in chosen or ():
-        is_file = isinstance(given, Path) or str(given).endswith(".ipynb") and Path(given).is_file()
+        is_file = isinstance(given, Path) or (given.endswith(".ipynb") and Path(given).is_file())
         if is_file:
             path = Path(given).resolve()
             if path.stem in _RESERVED:

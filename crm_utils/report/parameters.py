@@ -202,7 +202,8 @@ def _from_text(text: str, declared: str) -> Any:
 
 def _list_from_text(text: str, item_type: str) -> list[Any]:
     if not text.startswith("["):
-        return [_from_text(item if item_type != "str" else item.strip(), item_type) for item in text.split(",") if item]
+        items = text.split(",") if text else []
+        return [_from_text(item.strip(), item_type) for item in items]
     import yaml
 
     try:

@@ -129,6 +129,7 @@ class _PreparePage(Preprocessor):
             if cell.cell_type == "code":
                 cell.metadata["crm_number"] = number
                 cell.metadata["crm_parameters"] = "parameters" in tags and not failed_here
+                cell.outputs = _grouped_headlines(cell.outputs)
             elif cell.cell_type == "markdown":
                 markup = authored_html(
                     cell.source,
@@ -151,8 +152,23 @@ class _PreparePage(Preprocessor):
         return nb, resources
 
 
+def _grouped_headlines(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Put headlines that follow each other into one row of cards."""
+    grouped: list[NotebookNode] = []
+    for output in outputs:
+        record = output.get("data", {}).get(MIME)
+        row = grouped[-1].metadata.get("crm_headlines") if record and grouped and "metadata" in grouped[-1] else None
+        if row is not None:
+            row.append(record)
+            continue
+        if record:
+            output.metadata["crm_headlines"] = [record]
+        grouped.append(output)
+    return grouped
+
+
 def code_numbers(notebook: NotebookNode) -> list[int | None]:
-    """Number the authored code cells from 1, as people count them; None for other cells.
+    """Count the authored code cells from 1, as people do; None for other cells.
 
     Parameters
     ----------
@@ -188,6 +204,7 @@ class PageExporter(TemplateExporter):
 
     @property
     def default_config(self) -> Config:
+        """Nothing of nbconvert's own: what is left out is decided by tags, in `left_out`."""
         return Config()
 
 
@@ -205,8 +222,8 @@ def render_page(notebook: NotebookNode, page: Mapping[str, Any], *, notebook_fol
         Executed notebook; not modified.
     page : mapping
         What surrounds it: ``title`` (used where the notebook has no heading), ``company``, ``as_of``,
-        ``parameters`` (rows of `crm_utils.report.context.parameter_rows`), ``outcome`` (``status``, ``reason``, ``cell``, ``source``,
-        ``error``, ``message``), ``versions``, ``notebook_file``.
+        ``parameters`` (rows of `crm_utils.report.context.parameter_rows`), ``outcome`` (``status``, ``reason``,
+        ``cell``, ``source``, ``error``, ``message``), ``versions``, ``notebook_file``.
     notebook_folder : str
         Folder of the authored notebook, from which images are embedded.
 

@@ -122,7 +122,7 @@ class ReportRun:
         return 0 if self.ok else 1
 
 
-class RunInterrupted(KeyboardInterrupt):  # noqa: N818  (it is no error: the user asked for it)
+class RunInterrupted(KeyboardInterrupt):
     """The run was stopped; what was finished is written.
 
     Parameters
@@ -144,8 +144,8 @@ class Plan:
     ----------
     notebooks : tuple of Notebook
         What was asked for.
-    values : dict of str to dict
-        Every parameter of every notebook.
+    parameters : dict of str to dict
+        Every parameter of every notebook, with its value.
     check : CompanyCheck
         The company, with set-aside rows and returns.
     data_name : str
@@ -153,7 +153,7 @@ class Plan:
     """
 
     notebooks: tuple[Notebook, ...]
-    values: dict[str, dict[str, Any]]
+    parameters: dict[str, dict[str, Any]]
     check: CompanyCheck
     data_name: str
 
@@ -331,17 +331,17 @@ class _Run:
         return run
 
     def _result(self, authored: Notebook, status: str, **fields: Any) -> NotebookResult:
-        values = self.plan.values[authored.name]
+        values = self.plan.parameters[authored.name]
         return NotebookResult(authored.name, authored.title, status, parameters=values, **fields)
 
     def _as_of(self, notebook: Notebook | None = None) -> str:
-        own = self.plan.values[notebook.name].get("as_of") if notebook else None
+        own = self.plan.parameters[notebook.name].get("as_of") if notebook else None
         return own or self.company["as_of"]
 
     def _rows(self, notebook: Notebook) -> list[dict[str, Any]]:
         from crm_utils.report.context import parameter_rows
 
-        return parameter_rows(notebook.parameters, self.plan.values[notebook.name], data_name=self.plan.data_name)
+        return parameter_rows(notebook.parameters, self.plan.parameters[notebook.name], data_name=self.plan.data_name)
 
     def _job(self, notebook: Notebook, scratch: Path, position: int) -> dict[str, Any]:
         folder = scratch / str(position)  # short: the kernel's socket lies in it, and its path has few characters
@@ -350,7 +350,7 @@ class _Run:
             "name": notebook.name,
             "path": str(notebook.path),
             "folder": str(folder),
-            "parameters": self.plan.values[notebook.name],
+            "parameters": self.plan.parameters[notebook.name],
             "timeout": self.timeout,
             "page": {
                 "title": notebook.title,
@@ -429,7 +429,7 @@ class _Run:
 
     def _write_manifest(self, results: Sequence[NotebookResult] = (), *, running: bool = False) -> None:
         check = self.plan.check
-        seeds = {values["seed"] for values in self.plan.values.values() if "seed" in values}
+        seeds = {values["seed"] for values in self.plan.parameters.values() if "seed" in values}
         statuses = {
             result.name: {
                 "status": result.status,
@@ -452,7 +452,7 @@ class _Run:
                 "set_aside": json.loads(check.set_aside.to_json(orient="records")),
             },
             "seed": seeds.pop() if len(seeds) == 1 else None,
-            "parameters": self.plan.values,
+            "parameters": self.plan.parameters,
             "notebooks": statuses,
             "versions": self.versions,
             "platform": platform.platform(),

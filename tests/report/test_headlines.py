@@ -1,0 +1,91 @@
+import csv
+import io
+import json
+
+import nbformat
+import numpy as np
+import pytest
+
+from crm_utils.errors import ParameterError
+from crm_utils.report.headlines import (
+    MIME,
+    collect_headlines,
+    formula_safe,
+    headline,
+    headlines_csv,
+    headlines_frame,
+    make_headline,
+)
+
+
+def test_full_precision_survives_json_and_csv():
+    value = 0.1 + 0.2
+    record = {"notebook": "03_value", **make_headline("x", np.float64(value), low=0.1, high=np.float32(0.5))}
+    assert json.loads(json.dumps(record))["value"] == value
+    row = next(csv.DictReader(io.StringIO(headlines_csv([record]))))
+    assert float(row["value"]) == value
+    assert headlines_frame([record])["value"].iloc[0] == value
+
+
+def test_integers_stay_integers_and_nan_is_blank():
+    record = {"notebook": "n", **make_headline("x", np.int64(12_345_678_901_234_567))}
+    assert ",12345678901234567," in headlines_csv([record])
+    missing = {"notebook": "n", **make_headline("x", float("nan"))}
+    assert missing["value"] is None
+    assert headlines_csv([missing]).splitlines()[1] == "n,x,,,,,"
+    assert np.isnan(headlines_frame([missing])["value"].iloc[0])
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx"])
+def test_cells_that_a_spreadsheet_would_run_are_defused(text):
+    assert formula_safe(text) == "'" + text
+    record = {"notebook": "n", **make_headline(text, -1.5, unit=text)}
+    row = next(csv.reader(io.StringIO(headlines_csv([record]).split("\n", 1)[1], newline="")))
+    assert row[1] == row[5] == "'" + text
+    assert row[2] == "-1.5"  # a number is a number
+
+
+def test_all_wrong_arguments_are_named_at_once():
+    with pytest.raises(ParameterError) as caught:
+        make_headline(" ", float("inf"), better="more", unit=3, low=1)
+    for part in ("name must", "value must be finite", "better must", "unit must"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"value": 1, "low": 2, "high": 3}, "low .2. is above the value"),
+        ({"value": 4, "low": 2, "high": 3}, "high .3. is below the value"),
+        ({"value": 1, "low": 0}, "belong together"),
+        ({"value": "1"}, "value must be a number"),
+        ({"value": True}, "value must be a number"),
+    ],
+)
+def test_wrong_numbers_are_refused(arguments, message):
+    with pytest.raises(ParameterError, match=message):
+        make_headline("x", **arguments)
+
+
+def test_outside_a_notebook_a_headline_is_a_line(capsys):
+    headline("Revenue", 1_234_567.891, unit="CNY", low=1_000_000.0, high=2_000_000.0)
+    assert capsys.readouterr().out == "Revenue: 1,234,568 CNY (between 1,000,000 and 2,000,000)\n"
+    headline("Churn", float("nan"), unit="share")
+    assert capsys.readouterr().out == "Churn: not available\n"
+
+
+def test_headlines_are_collected_in_order_and_other_outputs_ignored():
+    notebook = nbformat.v4.new_notebook()
+    first, second = make_headline("b", 1), make_headline("a", 2)
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell("text"),
+        nbformat.v4.new_code_cell(
+            outputs=[
+                nbformat.v4.new_output("stream", text="x"),
+                nbformat.v4.new_output("display_data", {MIME: first, "text/plain": "b"}),
+                nbformat.v4.new_output("display_data", {"text/plain": "no headline"}),
+            ]
+        ),
+        nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", {MIME: second})]),
+    ]
+    assert collect_headlines(notebook) == [first, second]

@@ -1,0 +1,232 @@
+import base64
+import re
+
+import nbformat
+import pytest
+
+from crm_utils.language import prose
+from crm_utils.report.headlines import MIME, make_headline
+from crm_utils.report.markdown import Anchors, authored_html, computed_html
+from crm_utils.report.mathml import tex_to_mathml
+from crm_utils.report.render import left_out, render_page
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(3)</script></svg>'
+
+
+def page_context(**changes):
+    company = {
+        "name": "<script>alert(2)</script> Tea",
+        "period": "2025-01-01 to 2025-03-01",
+        "is_demo": False,
+        "tables": ["order_lines"],
+        "data_hash": "abc",
+        "set_aside_html": "",
+    }
+    outcome = {"status": "ok", "reason": "", "cell": None, "source": "", "error": "", "message": ""}
+    rows = [{"name": "label", "value": "<b>5</b>", "default": "–", "help": "a <i>help</i>", "changed": True}]
+    return {
+        "title": "file name",
+        "company": company,
+        "as_of": "2025-03-02",
+        "parameters": rows,
+        "outcome": outcome,
+        "versions": {"Python": "3.11"},
+        "notebook_file": "03 <x>.ipynb",
+        **changes,
+    }
+
+
+def code(source, *outputs, tags=()):
+    return nbformat.v4.new_code_cell(
+        source, outputs=list(outputs), id=f"c{abs(hash(source))}", metadata={"tags": list(tags)}
+    )
+
+
+def text(source, *tags):
+    return nbformat.v4.new_markdown_cell(source, id=f"t{abs(hash(source))}", metadata={"tags": list(tags)})
+
+
+def display(data, **metadata):
+    return nbformat.v4.new_output("display_data", data, metadata=metadata)
+
+
+def render(*cells, **changes):
+    notebook = nbformat.v4.new_notebook(cells=list(cells))
+    return render_page(notebook, page_context(**changes), notebook_folder="")
+
+
+def test_customer_text_stays_text_wherever_it_comes_from():
+    hostile = "<script>alert(1)</script>"
+    page = render(
+        text("# Title"),
+        code(
+            f"x = '{hostile}'",
+            nbformat.v4.new_output("stream", name="stdout", text=hostile),
+            nbformat.v4.new_output("stream", name="stderr", text=hostile),
+            nbformat.v4.new_output("execute_result", {"text/plain": hostile}),
+            display({"text/markdown": hostile}),
+            display({MIME: make_headline(hostile, 1, unit=hostile)}),
+            display({"image/png": "AAAA"}, crm={"alt": f'"{hostile}'}),
+            nbformat.v4.new_output("error", ename=hostile, evalue=hostile, traceback=[hostile]),
+        ),
+        outcome={
+            "status": "failed",
+            "reason": hostile,
+            "cell": 1,
+            "source": hostile,
+            "error": hostile,
+            "message": hostile,
+        },
+    )
+    assert "alert(1)" in page
+    assert "alert(2)" in page
+    assert not re.search(r"<script>alert", page)
+    assert "<b>5</b>" not in page
+    assert "<i>help</i>" not in page
+
+
+def test_the_page_asks_for_nothing_from_elsewhere_and_runs_only_its_own_script():
+    import hashlib
+
+    page = render(text("# Title\n\n$x$"), code("1", display({"image/svg+xml": SVG}, crm={"alt": "A figure"})))
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#|index\.html|03%20|headlines\.csv|manifest\.json)""", page)
+    assert "url(" not in page
+    assert "@import" not in page
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
+    assert len(scripts) == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+    assert "default-src 'none'" in page
+
+
+def test_a_figure_has_its_alternative_text_and_its_numbers():
+    page = render(code("1", display({"image/svg+xml": SVG}, crm={"alt": 'A "curve"', "table": "<table>twin</table>"})))
+    source = re.search(r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="A &#34;curve&#34;">', page)
+    assert base64.b64decode(source[1]).decode() == SVG
+    assert re.search(r"<summary>Show the numbers</summary>.*<table>twin</table>", page)
+
+
+def test_cells_are_left_out_by_tag():
+    cells = [
+        text("# Title"),
+        text("EXERCISE", "exercise"),
+        code("SOLUTION", tags=["solution"]),
+        code("INJECTED", tags=["injected-parameters"]),
+        code("PARAMETERS = 1", tags=["parameters"]),
+        text("DEMO", "demo"),
+        text("SURVEY", "needs:survey"),
+        text("ORDERS", "needs:order_lines"),
+    ]
+    page = render(*cells)
+    assert "ORDERS" in page
+    for word in ("EXERCISE", "SOLUTION", "INJECTED", "PARAMETERS", "DEMO", "SURVEY"):
+        assert word not in page
+    demo = render(*cells, company={**page_context()["company"], "is_demo": True, "tables": ["order_lines", "survey"]})
+    assert "DEMO" in demo
+    assert "SURVEY" in demo
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_demo", "expected"),
+    [([], False, False), (["demo"], True, False), (["needs:a", "needs:b"], True, True), (["solution"], True, True)],
+)
+def test_left_out(tags, is_demo, expected):
+    assert left_out(tags, is_demo=is_demo, tables=["a"]) is expected
+
+
+def test_the_failed_cell_is_shown_even_where_it_would_be_left_out():
+    outcome = {"status": "failed", "reason": "r", "cell": 2, "source": "1/0", "error": "E", "message": "m"}
+    page = render(text("# T"), code("one"), code("1/0", tags=["solution"]), outcome=outcome)
+    assert 'id="code-2" open' in page
+    assert 'href="#code-2"' in page
+
+
+def test_title_and_contents_come_from_the_headings():
+    page = render(
+        text("# 03 · Value (客户)\n\nThe question."),
+        text("## One & two\n\n### Deep\n\n#### Deeper"),
+        text("## One & two"),
+    )
+    assert re.search(r"<title>03 · Value \(客户\) – ", page)
+    assert page.count("<h1") == 1
+    contents = re.search(r"<ol>(.*?)</ol>", page, re.DOTALL)[1]
+    entries = re.findall(r'level-(\d)"><a href="#([^"]+)">([^<]+)<', contents)
+    assert entries == [
+        ("2", "one-two", "One &amp; two"),
+        ("3", "deep", "Deep"),
+        ("2", "one-two-2", "One &amp; two"),
+        ("2", "data-and-provenance", "Data and provenance"),
+    ]
+    for _, anchor, _ in entries:
+        assert page.count(f'id="{anchor}"') == 1
+
+
+def test_code_is_numbered_as_the_author_sees_it():
+    page = render(code("a"), code("b", tags=["injected-parameters"]), code("c"))
+    assert re.findall(r"<summary>Code (\d)</summary>", page) == ["1", "2"]
+
+
+def test_headlines_that_follow_each_other_share_a_row():
+    cards = [display({MIME: make_headline(name, 1)}) for name in "abc"]
+    page = render(code("1", *cards))
+    assert page.count('<ul class="cards">') == 2  # on top, and where they were published
+    assert page.count('<li class="card') == 6
+
+
+def test_rendering_changes_nothing_and_gives_the_same_bytes():
+    notebook = nbformat.v4.new_notebook(cells=[text("# T"), code("1", display({MIME: make_headline("a", 1)}))])
+    before = nbformat.writes(notebook)
+    pages = {render_page(notebook, page_context(), notebook_folder="") for _ in range(2)}
+    assert len(pages) == 1
+    assert nbformat.writes(notebook) == before
+
+
+def test_the_language_of_the_page_is_stated(monkeypatch):
+    monkeypatch.setenv("CRM_UTILS_LANGUAGE", "zh-CN")
+    assert '<html lang="zh-CN">' in render(text("# T"))
+
+
+def test_computed_text_is_escaped_once():
+    sentence = prose("{name} is **first**.", name="<script>a & b</script> *x* $y$ [l](javascript:alert(1))").markdown
+    assert computed_html(sentence) == (
+        "<p>&lt;script&gt;a &amp; b&lt;/script&gt; *x* $y$ [l](javascript:alert(1)) is <strong>first</strong>.</p>\n"
+    )
+    assert "javascript:" not in computed_html("[l](javascript:alert(1))")
+    assert "<h1" not in computed_html("# Not a heading of the page")
+
+
+def test_authored_html_and_maths():
+    headings = []
+    markup = authored_html(
+        "## H\n\n<b>raw</b> $x<y$\n\n$$\\frac{a}{b}$$\n\n| a |\n|--|\n| 1 |",
+        anchors=Anchors(),
+        on_heading=headings.append,
+    )
+    assert "<b>raw</b>" in markup
+    assert markup.count("<math") == 2
+    assert "<mfrac><mrow><mi>a</mi></mrow><mrow><mi>b</mi></mrow></mfrac>" in markup
+    assert "<mo>&lt;</mo>" in markup
+    assert '<div class="scroll" tabindex="0"><table>' in markup
+    assert [heading.text for heading in headings] == ["H"]
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"V = \sum_{t=1}^{T} \frac{Q_t - C_t}{(1+i)^t}",
+        r"\begin{aligned} a &= b \\ c &= d \end{aligned}",
+        r"\begin{cases} 1 & x > 0 \\ 0 & \text{a < b} \end{cases}",
+        r"\arg\max_x \hat{\beta} \; \operatorname{Gini}",
+    ],
+)
+def test_maths_is_well_formed_mathml(tex):
+    from xml.etree import ElementTree
+
+    markup = tex_to_mathml(tex, block=True)
+    assert ElementTree.fromstring(markup).tag.endswith("math")
+    assert "\\" not in markup
+
+
+def test_unknown_tex_is_shown_whole():
+    assert tex_to_mathml(r"\nosuchthing{<b>}") == r'<code class="tex">\nosuchthing{&lt;b&gt;}</code>'
+    assert tex_to_mathml("") == '<code class="tex"></code>'

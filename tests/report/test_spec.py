@@ -1,0 +1,48 @@
+import pytest
+
+from crm_utils.errors import ParameterError
+from crm_utils.report.spec import read_spec
+
+
+def write(folder, text):
+    path = folder / "run.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_reads_everything_and_resolves_data_beside_the_file(tmp_path):
+    spec = read_spec(
+        write(
+            tmp_path,
+            "notebooks: [03, value]\nparameters: {bins: 4}\nper-notebook: {03: {seed: 1}}\ndata: ../shop\n"
+            "timeout: 5\njobs: 2\n",
+        )
+    )
+    assert spec.notebooks == ("03", "value")
+    assert spec.parameters == {"bins": 4}
+    assert spec.per_notebook == {"03": {"seed": 1}}
+    assert spec.data == str(tmp_path.parent / "shop")
+    assert (spec.timeout, spec.jobs) == (5, 2)
+
+
+def test_an_empty_file_asks_for_nothing_and_demo_stays_demo(tmp_path):
+    assert read_spec(write(tmp_path, "")).notebooks is None
+    assert read_spec(write(tmp_path, "data: demo")).data == "demo"
+
+
+def test_all_problems_with_the_nearest_key(tmp_path):
+    with pytest.raises(ParameterError) as caught:
+        read_spec(write(tmp_path, "paramters: {}\nnotebooks: 3\ntimeout: -1\njobs: two\nparameters: [1]\n"))
+    message = str(caught.value)
+    assert "no key 'paramters' in a spec file. Did you mean 'parameters'?" in message
+    for part in ("notebooks must", "timeout must", "jobs must", "parameters must"):
+        assert part in message
+
+
+def test_unreadable_files(tmp_path):
+    with pytest.raises(ParameterError, match="cannot be read as a spec file"):
+        read_spec(tmp_path / "none.yml")
+    with pytest.raises(ParameterError, match="cannot be read as a spec file"):
+        read_spec(write(tmp_path, "a: [1"))
+    with pytest.raises(ParameterError, match="is a mapping"):
+        read_spec(write(tmp_path, "- 1"))
