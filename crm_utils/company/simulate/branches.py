@@ -41,6 +41,6 @@ def branches() -> pd.DataFrame:
     frame["branch_id"] = [f"B{number:02d}" for number in range(1, len(frame) + 1)]
     months = 1 + frame.index.to_numpy() * 5 % 12
     opened = [f"{year}-{month:02d}-01" for year, month in zip(frame["year"], months, strict=True)]
-    frame["opened"] = pd.to_datetime(opened).as_unit("s")
+    frame["opened"] = pd.to_datetime(opened).as_unit("us")
     frame["customer_share"] /= frame["customer_share"].sum()
     return frame[["branch_id", "city", "region", "opened", "customer_share", "postcode_prefix"]]

@@ -73,12 +73,13 @@ def day_at(days: np.ndarray, minutes: np.ndarray | int = 0) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Of type ``datetime64[s]``.
+        Of type ``datetime64[us]``.
 
     Examples
     --------
     >>> day_at(np.array([0, 365]), 90)
-    array(['2023-01-01T01:30:00', '2024-01-01T01:30:00'], dtype='datetime64[s]')
+    array(['2023-01-01T01:30:00.000000', '2024-01-01T01:30:00.000000'],
+          dtype='datetime64[us]')
     """
     minutes_since = np.asarray(days).astype("int64") * 1440 + np.asarray(minutes).astype("int64")
-    return np.datetime64(START, "s") + minutes_since.astype("timedelta64[m]").astype("timedelta64[s]")
+    return np.datetime64(START, "us") + minutes_since.astype("timedelta64[m]")

@@ -36,8 +36,8 @@ _PRODUCTS = {
         Tea Biscuits 29|Candied Ginger 19|Osmanthus Cake 29|Chairman's Box 599|Sesame Crisps 19|Travel Sampler 39""",
 }  # fmt: skip
 COST_SHARE = {
-    "Green tea": 0.46, "Black tea": 0.44, "Oolong": 0.46, "Pu'er": 0.50, "White tea": 0.48, "Flower tea": 0.38,
-    "Matcha": 0.54, "Tea ware": 0.58, "Gifts": 0.62,
+    "Green tea": 0.54, "Black tea": 0.52, "Oolong": 0.54, "Pu'er": 0.58, "White tea": 0.56, "Flower tea": 0.48,
+    "Matcha": 0.60, "Tea ware": 0.64, "Gifts": 0.68,
 }  # fmt: skip
 BY_THE_PIECE = ("Tea ware", "Gifts")
 
@@ -84,8 +84,8 @@ def catalogue() -> pd.DataFrame:
     --------
     >>> catalogue().head(2)
       product_id       name   category  list_price  unit_cost
-    0       P001   Longjing  Green tea        99.0      41.08
-    1       P002  Biluochun  Green tea       129.0      59.34
+    0       P001   Longjing  Green tea        99.0      49.00
+    1       P002  Biluochun  Green tea       129.0      69.66
     """
     rows = []
     for category, listed in _PRODUCTS.items():

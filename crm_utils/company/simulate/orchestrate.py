@@ -75,6 +75,14 @@ def check_size(customers: int, seed: int) -> None:
         raise ParameterError(f"seed is {seed!r}; give a whole number from 0.")
 
 
+def _in_microseconds(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Give every time stamp the resolution that loading from a file gives it."""
+    return {
+        name: frame.astype(dict.fromkeys(frame.select_dtypes("datetime").columns, "datetime64[us]"))
+        for name, frame in tables.items()
+    }
+
+
 def _true_people(people: pd.DataFrame) -> pd.DataFrame:
     scores = [name for name in latents.LATENTS.constructs if name in people]
     true = people[[*_TRUE_PERSON, *scores, "strong_competition"]].copy()
@@ -127,7 +135,7 @@ def simulate_block(seed: int, block: int) -> Block:
     for made_tables, made_truth in (contacts, asked, made, tested):
         tables |= made_tables
         truth |= made_truth
-    return Block(tables, truth)
+    return Block(_in_microseconds(tables), _in_microseconds(truth))
 
 
 def _first_people(block: Block, people: int) -> Block:
@@ -189,7 +197,8 @@ def company_tables(seed: int) -> Block:
     """
     launched = rollout.simulate_rollout(branches(), company_rng(seed, _ROLLOUT))
     managed = management.simulate_management(company_rng(seed, _MANAGEMENT))
-    return Block({"products": catalogue(), **launched[0], **managed[0]}, {**launched[1], **managed[1]})
+    tables = {"products": catalogue(), **launched[0], **managed[0]}
+    return Block(_in_microseconds(tables), _in_microseconds({**launched[1], **managed[1]}))
 
 
 def planted_parameters(seed: int) -> dict[str, dict[str, Any]]:

@@ -303,7 +303,7 @@ def draw_people(*, seed: int, block: int) -> pd.DataFrame:
             "pinyin_family": pinyin_family,
             "pinyin_given": pinyin_given,
             "gender": gender,
-            "birth_date": birth_date.astype("datetime64[s]"),
+            "birth_date": birth_date.astype("datetime64[us]"),
             "phone": np.where(same_phone, phone[head], phone),
             "email": draw_email(pinyin_given, pinyin_family, birth_year, rng),
             "address": address,

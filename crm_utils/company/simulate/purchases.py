@@ -32,7 +32,7 @@ _ORDER_CHANNEL = np.array([[0.72, 0.10, 0.16, 0.02], [0.10, 0.76, 0.10, 0.04], [
 _HOURS = np.array([[360, 1440, 2.6, 1.5], [570, 1290, 1.6, 1.4], [420, 1440, 2.4, 1.4], [540, 1080, 1.3, 1.5]])
 _DISCOUNTS = np.array([0.0, 0.05, 0.10, 0.15, 0.20, 0.30, 0.40, 0.50])
 _USUAL_DISCOUNTS = np.array([0.62, 0.12, 0.14, 0.07, 0.05, 0.0, 0.0, 0.0])
-_HUNTER_DISCOUNTS = np.array([0.06, 0.0, 0.10, 0.0, 0.24, 0.30, 0.20, 0.10])
+_HUNTER_DISCOUNTS = np.array([0.03, 0.0, 0.05, 0.0, 0.14, 0.27, 0.30, 0.21])
 
 _TIERS = np.array([40.0, 60.0, 90.0, 130.0, 190.0, 280.0, 420.0, 650.0])
 _MORE_LINES = np.array([0.06, 0.14, 0.22, 0.30, 0.36, 0.42, 0.48, 0.54, 0.60])
@@ -264,7 +264,7 @@ def _fill_baskets(
 def _returns(lines: pd.DataFrame, hunter: np.ndarray, by_piece: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     """Draw lines that come back within two weeks, as lines of their own with a negative quantity."""
     n = len(lines)
-    chance = PURCHASES.return_probability * np.where(hunter, 2.0, 0.85) * np.where(by_piece, 1.5, 0.9)
+    chance = PURCHASES.return_probability * np.where(hunter, 2.2, 0.85) * np.where(by_piece, 1.5, 0.9)
     back = rng.random(n) < chance
     delay = 1 + np.minimum(np.floor(rng.exponential(4.0, size=n)), 13).astype(int)
     in_part = rng.random(n) < 0.5

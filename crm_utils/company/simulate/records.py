@@ -173,7 +173,7 @@ def _birth_dates(people: pd.DataFrame, system: np.ndarray, rng: np.random.Genera
     new_day = np.where((new_month == 2) & (new_day == 29) & slip, 28, new_day)
     dates = pd.to_datetime(pd.DataFrame({"year": year, "month": new_month, "day": new_day}))
     missing = rng.random(n) < _habit("no_birth_date")[system]
-    return dates.mask(missing).dt.as_unit("s").to_numpy()
+    return dates.mask(missing).dt.as_unit("us").to_numpy()
 
 
 def _phones(
