@@ -5,8 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 # Extras to install beside the tests' own, such as EXTRAS=spark
 EXTRAS ?=
-TEST_EXTRAS := test$(if $(EXTRAS),$(comma)$(EXTRAS))
 comma  := ,
+TEST_EXTRAS := test$(if $(EXTRAS),$(comma)$(EXTRAS))
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock
 
 .PHONY: report test lab check clean

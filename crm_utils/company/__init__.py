@@ -1,7 +1,6 @@
 """Tables in: the contract, loading, the one summary per customer, the demo company and public data sets."""
 
 from crm_utils.company.load import Company, CompanyCheck, check_company, load_company
-
 from crm_utils.company.simulate import simulate_company
 from crm_utils.company.summary import purchase_summary
 

@@ -6,25 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import narwhals as nw
-import numpy as np
 import pandas as pd
 
 from crm_utils.company.settings import nearest, parse_as_of
 from crm_utils.errors import CrmError
-
-SUMMARY_COLUMNS = (
-    "customer_id",
-    "first_purchase",
-    "last_purchase",
-    "orders",
-    "purchase_days",
-    "units",
-    "revenue",
-    "margin",
-    "repeat_spend",
-    "days_since_last",
-    "age_days",
-)
 
 
 def purchase_summary(
@@ -182,10 +167,25 @@ def purchase_summary(
         first_spend,
         *(nw.col(name).sum() for name in ("orders", "purchase_days", "units", "amount", "margin", "spend")),
     )
-    summary = _collected(by_customer.sort("customer_id"))
+    unknown = nw.lit(None, nw.Float64)
+    finished = by_customer.sort("customer_id").select(
+        "customer_id",
+        "first_purchase",
+        "last_purchase",
+        nw.col("orders", "purchase_days").cast(nw.Int64),
+        nw.col("units") if has_quantity else unknown.alias("units"),
+        nw.col("amount").alias("revenue"),
+        nw.col("margin") if has_margin else unknown.alias("margin"),
+        # Sums of binary fractions would leave dust where there was no repeat purchase at all.
+        repeat_spend=nw.when(nw.col("purchase_days") > 1).then(nw.col("spend") - nw.col("first_spend")).otherwise(0.0),
+    )
+    summary = _collected(finished)
     if summary.empty:
         raise CrmError(f"No order line with a customer lies in the period before {day:%Y-%m-%d}: choose another as_of.")
-    return _finished(summary, day, has_quantity=has_quantity, has_margin=has_margin)
+    for name, days in (("last_purchase", "days_since_last"), ("first_purchase", "age_days")):
+        summary[name] = summary[name].astype("datetime64[us]")
+        summary[days] = (day - summary[name]).dt.days.astype("float64")
+    return summary
 
 
 def _amount(columns: list[str], amount: str, quantity: str, unit_price: str, discount: str) -> nw.Expr:
@@ -199,20 +199,6 @@ def _collected(frame: Any) -> pd.DataFrame:
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect(backend="pyarrow")
     return frame.to_pandas()
-
-
-def _finished(summary: pd.DataFrame, day: pd.Timestamp, *, has_quantity: bool, has_margin: bool) -> pd.DataFrame:
-    for name in ("first_purchase", "last_purchase"):
-        summary[name] = summary[name].astype("datetime64[us]")
-    summary["repeat_spend"] = summary["spend"] - summary["first_spend"]
-    # Sums of binary fractions leave dust where there was no repeat purchase at all.
-    summary["repeat_spend"] = summary["repeat_spend"].where(summary["purchase_days"] > 1, 0.0)
-    summary["days_since_last"] = (day - summary["last_purchase"]).dt.days
-    summary["age_days"] = (day - summary["first_purchase"]).dt.days
-    summary = summary.rename(columns={"amount": "revenue"})
-    for name, known in (("units", has_quantity), ("margin", has_margin)):
-        summary[name] = summary[name].astype("float64") if known else np.nan
-    return summary.astype({"orders": "int64", "purchase_days": "int64"})[list(SUMMARY_COLUMNS)]
 
 
 def _open(lines: Any) -> Any:
