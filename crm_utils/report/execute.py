@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
 import re
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -31,6 +29,7 @@ from traitlets import default
 from crm_utils.language import tr
 from crm_utils.report.output import write_atomic
 from crm_utils.report.render import code_numbers
+from crm_utils.report.tree import kill_group
 
 _ENGINE = "crm"
 _START_SECONDS = 120
@@ -85,6 +84,7 @@ class _ThisInterpreter(KernelSpecManager):
 
 class _KernelManager(AsyncKernelManager):
     kernel_pid: int | None = None
+    on_start: Callable[[int], None] | None = None
 
     @default("kernel_spec_manager")
     def _kernel_spec_manager_of_this_interpreter(self) -> KernelSpecManager:
@@ -93,6 +93,7 @@ class _KernelManager(AsyncKernelManager):
     async def start_kernel(self, **options: Any) -> None:
         await super().start_kernel(**options)
         self.kernel_pid = self.provisioner.pid
+        self.on_start(self.kernel_pid)
 
 
 class _Client(PapermillNotebookClient):
@@ -129,23 +130,16 @@ def kernel_environment(scratch: Path) -> dict[str, str]:
     }
 
 
-def _kill_group(pid: int) -> None:
-    """End what a kernel has started and left behind; kernels lead a process group of their own."""
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-
-
 class _Progress:
     """What a run needs to know and what is known of it, while papermill has the notebook in its hands."""
 
-    def __init__(self, *, deadline: float, scratch: Path, folder: Path, on_cell: Callable[[int], None]):
+    def __init__(self, *, deadline: float, scratch: Path, folder: Path, on_event: Callable[[dict], None]):
         self.deadline = deadline
         self.scratch = scratch
         self.folder = folder
         self.notebook: NotebookNode | None = None
         self.index: int | None = None
-        self._on_cell = on_cell
+        self.on_event = on_event
         self._saved_at = time.monotonic()
         self._cost = 0.0
 
@@ -157,7 +151,7 @@ class _Progress:
         """Note the cell, and now and then keep the notebook so far in case this process is ended from outside."""
         if cell.cell_type == "code":
             self.index = cell_index
-            self._on_cell(cell_index)
+            self.on_event({"event": "cell", "index": cell_index})
         started = time.monotonic()
         if started - self._saved_at > max(_SNAPSHOT_SECONDS, 20 * self._cost):
             write_atomic(self.scratch / SNAPSHOT, nbformat.writes(self.notebook))
@@ -184,6 +178,7 @@ class _ReportEngine(Engine):
             log=_silent,
         )
         manager = client.create_kernel_manager()
+        manager.on_start = lambda pid: progress.on_event({"event": "kernel", "pid": pid})
         manager.connection_file = str(progress.scratch / "k.json")
         if os.name == "posix":  # no port to fight over between kernels that start at the same time
             manager.transport = "ipc"
@@ -191,7 +186,7 @@ class _ReportEngine(Engine):
             client.execute(cwd=str(progress.folder), env=kernel_environment(progress.scratch))
         finally:
             if manager.kernel_pid is not None:
-                _kill_group(manager.kernel_pid)
+                kill_group(manager.kernel_pid)
 
 
 papermill_engines.register(_ENGINE, _ReportEngine)
@@ -308,7 +303,7 @@ def execute_notebook(
     *,
     timeout: float,
     scratch: Path,
-    on_cell: Callable[[int], None] = lambda index: None,
+    on_event: Callable[[dict[str, Any]], None] = lambda event: None,
 ) -> tuple[NotebookNode, Outcome]:
     """Run a notebook with parameters; whatever happens in it, come back with what there is.
 
@@ -322,8 +317,9 @@ def execute_notebook(
         Seconds that the whole notebook may take, the start of its kernel included.
     scratch : pathlib.Path
         Existing folder for the kernel's files and a copy of the notebook so far.
-    on_cell : callable, optional
-        Called with the position of each code cell that starts.
+    on_event : callable, optional
+        Called with ``{"event": "kernel", "pid": …}`` when the kernel has started, and with
+        ``{"event": "cell", "index": …}`` for each code cell that starts.
 
     Returns
     -------
@@ -332,7 +328,7 @@ def execute_notebook(
     outcome : Outcome
         How it ended.
     """
-    progress = _Progress(deadline=time.monotonic() + timeout, scratch=scratch, folder=path.parent, on_cell=on_cell)
+    progress = _Progress(deadline=time.monotonic() + timeout, scratch=scratch, folder=path.parent, on_event=on_event)
     authored = load_notebook(path)
     outcome = Outcome()
     try:

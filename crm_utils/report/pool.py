@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_utils.paths import HOME
-from crm_utils.report.tree import kill_tree
+from crm_utils.report.tree import kill_group, kill_tree
 
 # The worker stops a notebook itself when its time is up; these are for a worker that does not answer any more.
 _GRACE_SECONDS = 15.0
@@ -52,6 +52,8 @@ class JobEnd:
 
 
 class _Worker:
+    kernel_pid: int | None = None  # while one runs: it leads a process group that a worker's sudden end leaves behind
+
     def __init__(self, log: Path):
         self._log = log.open("ab")
         self._process = subprocess.Popen(
@@ -84,6 +86,8 @@ class _Worker:
 
     def end(self) -> None:
         kill_tree(self._process.pid)
+        if self.kernel_pid is not None:
+            kill_group(self.kernel_pid)
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._log):
             with suppress(OSError):
@@ -203,11 +207,14 @@ class Pool:
                 return ended(None, timed_out=not executed)
             if event is None:
                 return ended(None)
-            if event["event"] == "cell":
+            if event["event"] == "kernel":
+                worker.kernel_pid = event["pid"]
+            elif event["event"] == "cell":
                 index = event["index"]
                 self._on_cell()
             elif event["event"] == "executed":
                 executed, limit = True, time.monotonic() + _FINISH_SECONDS
+                worker.kernel_pid = None
             else:
                 return ended(event)
 

@@ -7,6 +7,19 @@ import os
 import signal
 
 
+def kill_group(pid: int) -> None:
+    """End the process group that a process leads or has led; a kernel's children outlive it there.
+
+    Parameters
+    ----------
+    pid : int
+        Leader of the group.
+    """
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
 def kill_tree(pid: int, *, keep_root: bool = False) -> None:
     """End a process, its descendants and their process groups, at once.
 
@@ -36,5 +49,4 @@ def kill_tree(pid: int, *, keep_root: bool = False) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     for group in groups:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
+        kill_group(group)

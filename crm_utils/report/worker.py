@@ -56,7 +56,7 @@ def _run(job: dict[str, Any], send: Any) -> dict[str, Any]:
         job["parameters"],
         timeout=job["timeout"],
         scratch=Path(job["folder"]),
-        on_cell=lambda index: send({"event": "cell", "index": index}),
+        on_event=send,
     )
     send({"event": "executed"})
     return finish(job, notebook, outcome)
