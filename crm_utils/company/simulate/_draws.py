@@ -60,7 +60,7 @@ def draw_category(log_odds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def block_ids(prefix: str, n: int, *, block: int, width: int = 8) -> np.ndarray:
-    """Number rows so that identifiers stay unique when blocks of people are put together.
+    """Make identifiers that stay unique when blocks of people are put together.
 
     Examples
     --------

@@ -34,7 +34,8 @@ class ContactPlan:
     Parameters
     ----------
     enquiries_per_person, complaints_per_person, messages_per_person : float
-        Expected contacts of each kind over the three years, for each person of the block.
+        Expected contacts of each kind over the three years, for each person of the block; complaints besides those
+        that stay open at the end of a member's month, enquiries besides the calls of the desk's log.
     hunter_factor : float
         How many times as often discount hunters get in touch.
     complaint_satisfaction, complaint_disposition : float
@@ -59,6 +60,7 @@ class ContactPlan:
         Window in which a customer who complained may buy again.
     repurchase : dict of str to float
         Outcome → probability of buying again within the window; `satisfied_fast` and `satisfied_slow` are told apart.
+        The one of `unresolved` is planted for people who are not members at the time.
     channel_cost : dict of str to float
         Channel → fixed cost of a contact, CNY.
     minute_cost : dict of str to float
@@ -98,7 +100,7 @@ class ContactPlan:
     enquiries_per_person: float = 0.65
     complaints_per_person: float = 0.30
     messages_per_person: float = 0.75
-    hunter_factor: float = 3.0
+    hunter_factor: float = 4.0
     complaint_satisfaction: float = -0.5
     complaint_disposition: float = 0.3
     complaint_lag_days: float = 4.0
@@ -259,19 +261,25 @@ def _repurchase_probability(kind: np.ndarray) -> np.ndarray:
     return _by_name(CONTACT.repurchase, kind)
 
 
-def _free_complaints(people: pd.DataFrame, orders: _Orders, rng: np.random.Generator) -> pd.DataFrame:
-    """Complaints about orders, thinned so that each outcome is followed by its planted share of repurchases.
+def _free_complaints(
+    people: pd.DataFrame, member_months: pd.DataFrame, orders: _Orders, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Make complaints about orders, thinned so that each outcome is followed by its planted share of repurchases.
 
     A candidate gets its outcome first and is then kept with a probability proportional to
     P(what the customer did | outcome) / P(what the customer did). Among those kept, the share who bought again is
-    the planted one for every outcome, and the shares of the outcomes stay what they were.
+    the planted one for every outcome, and the shares of the outcomes stay what they were. Members buy more often than
+    others, so P(what the customer did) is taken among members and among others apart.
+
+    What a member leaves open at the end of a month is in the monthly counts already: here only what is settled
+    within the month.
     """
     satisfaction, disposition = (people[name].to_numpy()[orders.person] for name in ("satisfaction", "complaints"))
     hunter = people["discount_hunter"].to_numpy(dtype=bool)[orders.person]
     weight = np.exp(CONTACT.complaint_satisfaction * satisfaction + CONTACT.complaint_disposition * disposition)
     weight = weight * np.where(hunter, CONTACT.hunter_factor, 1.0)
     # Candidates beyond need; how many are kept is settled by the thinning below.
-    rate = 4 * CONTACT.complaints_per_person * len(people) * weight / max(weight.sum(), 1.0)
+    rate = 5 * CONTACT.complaints_per_person * len(people) * weight / max(weight.sum(), 1.0)
     source = np.flatnonzero(rng.random(len(rate)) < np.minimum(rate, 0.6))
     person = orders.person[source]
     lag = 1 + rng.exponential(CONTACT.complaint_lag_days - 1, source.size).astype(int)
@@ -285,19 +293,33 @@ def _free_complaints(people: pd.DataFrame, orders: _Orders, rng: np.random.Gener
     kind[~well] = NOT_SATISFIED
     kind[unresolved] = UNRESOLVED
 
+    settled = started + (days * MICROSECONDS_PER_DAY).astype(np.int64)
+    month, settled_month = (times.astype("datetime64[us]").astype("datetime64[M]") for times in (started, settled))
+    as_member = _in_panel(people, member_months, person, month)
+    possible = (started < _END) & (~as_member | (~unresolved & (settled_month == month)))
+
     again = orders.bought_within(person, started, CONTACT.repurchase_days)
     known = started + CONTACT.repurchase_days * MICROSECONDS_PER_DAY <= _END
-    natural = float(np.clip(again[known].mean(), 0.05, 0.95)) if known.any() else 0.5
     target = _repurchase_probability(kind)
-    keep = np.where(again, target / natural, (1 - target) / (1 - natural))
-    keep[~known] = 1.0
-    wanted = CONTACT.complaints_per_person * len(people) / max(source.size, 1)
-    rates = np.array(list(CONTACT.repurchase.values()))
-    highest = max((rates / natural).max(), ((1 - rates) / (1 - natural)).max())
-    kept = (rng.random(source.size) < keep * min(wanted, 1 / highest)) & (started < _END)
+    keep = np.where(possible, 1.0, 0.0)
+    for group in (possible & known & as_member, possible & known & ~as_member):
+        natural = np.clip(again[group].mean(), 0.05, 0.95) if group.any() else 0.5
+        likelihood_ratio = np.where(again, target / natural, (1 - target) / (1 - natural))
+        keep[group] = likelihood_ratio[group]
+    wanted = CONTACT.complaints_per_person * len(people) / max(keep.sum(), 1.0)
+    kept = rng.random(source.size) < keep * min(wanted, 1 / max(keep.max(initial=1.0), 1.0))
     table = pd.DataFrame({"person": person, "started": started, "channel": channel, "cause": cause, "kind": kind})
-    table["settled"] = started + (days * MICROSECONDS_PER_DAY).astype(np.int64)
-    return table[kept]
+    return table.assign(settled=settled, planted=known)[kept]
+
+
+def _in_panel(people: pd.DataFrame, member_months: pd.DataFrame, person: np.ndarray, month: np.ndarray) -> np.ndarray:
+    """Whether each person was a member in a month."""
+
+    def cell(rows: np.ndarray, months: np.ndarray) -> np.ndarray:
+        return rows * 1_000 + (months - np.datetime64(START, "M")).astype(np.int64)
+
+    rows = pd.Index(people["customer_id"]).get_indexer(member_months["customer_id"])
+    return np.isin(cell(person, month), cell(rows, member_months["month"].to_numpy().astype("datetime64[M]")))
 
 
 def _panel_complaints(
@@ -361,6 +383,7 @@ def _panel_complaints(
             "cause": cause,
             "kind": kind,
             "settled": settled,
+            "planted": known,
         }
     )
 
@@ -368,9 +391,14 @@ def _panel_complaints(
 def _complaints(
     people: pd.DataFrame, member_months: pd.DataFrame, orders: _Orders, rng: np.random.Generator
 ) -> pd.DataFrame:
-    parts = [_panel_complaints(people, member_months, orders, rng), _free_complaints(people, orders, rng)]
+    parts = [
+        _panel_complaints(people, member_months, orders, rng),
+        _free_complaints(people, member_months, orders, rng),
+    ]
     table = pd.concat(parts, ignore_index=True)
     unresolved = (table["kind"] == UNRESOLVED) | (table["settled"] >= _END)
+    table["planted"] &= ~unresolved | (table["kind"] == UNRESOLVED)
+    table.loc[unresolved, "kind"] = UNRESOLVED
     table["outcome"] = np.where(
         unresolved, UNRESOLVED, np.where(table["kind"] == NOT_SATISFIED, NOT_SATISFIED, SATISFIED)
     )
@@ -573,7 +601,9 @@ def simulate_interactions(
         (calls of the desk's log only), desk (its number), is_complaint, cause, resolved_at, outcome (complaints:
         satisfied, not satisfied, unresolved; messages: responded, no response), rating (1–5).
     truth : dict
-        ``complaints``: interaction_id and the planted `repurchase_probability` of its outcome.
+        ``complaints``: interaction_id and the planted `repurchase_probability` of its outcome; blank where nothing
+        was planted, because the window reaches past the end of the data or the complaint is one that a member left
+        open.
     """
     orders = _Orders(people, order_lines)
     complaints = _complaints(people, member_months, orders, rng)
@@ -619,11 +649,13 @@ def simulate_interactions(
             "rating": whole_numbers(np.nan_to_num(rating), np.isnan(rating)),
         }
     )
-    kinds = table.loc[is_complaint, "kind"].to_numpy()
+    made = table[is_complaint]
     truth = pd.DataFrame(
         {
             "interaction_id": interactions["interaction_id"].to_numpy()[is_complaint],
-            "repurchase_probability": _repurchase_probability(kinds),
+            "repurchase_probability": np.where(
+                made["planted"].astype(bool), _repurchase_probability(made["kind"].to_numpy()), np.nan
+            ),
         }
     )
     return {"interactions": interactions}, {"complaints": truth}

@@ -12,26 +12,26 @@ from crm_utils.company.simulate.calendar import AS_OF, START
 RATED_CHANNELS = ("web", "store", "miniprogram", "phone")
 CAPABILITIES: dict[str, dict[str, float]] = {
     "customer insight": {
-        "data completeness": 0.26,
-        "single customer view": 0.24,
-        "segmentation in use": 0.18,
+        "data completeness": 0.24,
+        "single customer view": 0.34,
+        "segmentation in use": 0.10,
         "value measurement": 0.20,
         "churn prediction": 0.12,
     },
     "value creation and delivery": {
-        "product quality": 0.22,
-        "service quality": 0.20,
-        "product innovation": 0.11,
-        "personal offers": 0.13,
-        "delivery reliability": 0.18,
-        "price fairness": 0.16,
+        "product quality": 0.30,
+        "service quality": 0.22,
+        "product innovation": 0.07,
+        "personal offers": 0.10,
+        "delivery reliability": 0.19,
+        "price fairness": 0.12,
     },
     "relationship management": {
-        "acquisition efficiency": 0.12,
-        "cross-selling": 0.11,
-        "complaint handling": 0.22,
-        "retention": 0.26,
-        "win-back": 0.10,
+        "acquisition efficiency": 0.09,
+        "cross-selling": 0.07,
+        "complaint handling": 0.23,
+        "retention": 0.36,
+        "win-back": 0.06,
         "staff training": 0.19,
     },
 }
@@ -40,7 +40,7 @@ CAPABILITIES: dict[str, dict[str, float]] = {
 
 def _default_measures() -> dict[str, tuple[str, str, float, float, float, float]]:
     return {
-        "training hours per employee": ("learning and growth", "higher", 6.0, 0.30, 0.5, 0.10),
+        "training hours per employee": ("learning and growth", "higher", 6.0, 0.30, 0.5, 0.06),
         "staff satisfaction (0-100)": ("learning and growth", "higher", 66.0, 0.25, 1.6, 0.06),
         "records joined to one customer (%)": ("learning and growth", "higher", 71.0, 0.80, 1.2, 0.06),
         "first-contact resolution (%)": ("processes", "higher", 62.0, 0.35, 1.4, 0.09),
@@ -48,10 +48,10 @@ def _default_measures() -> dict[str, tuple[str, str, float, float, float, float]
         "mean days to settle a complaint": ("processes", "lower", 6.5, -0.10, 0.4, 0.08),
         "satisfaction index (0-100)": ("customer", "higher", 70.0, 0.10, 1.0, 0.12),
         "net promoter score": ("customer", "higher", 18.0, 0.40, 2.4, 0.06),
-        "member retention (% a month)": ("customer", "higher", 94.6, 0.05, 0.35, 0.12),
+        "member retention (% a month)": ("customer", "higher", 94.6, 0.05, 0.35, 0.10),
         "repeat purchase rate (%)": ("customer", "higher", 46.0, 0.20, 1.1, 0.08),
         "margin per customer (CNY)": ("finance", "higher", 61.0, 0.50, 1.8, 0.13),
-        "CRM spend per customer (CNY)": ("finance", "lower", 9.5, -0.05, 0.4, 0.12),
+        "CRM spend per customer (CNY)": ("finance", "lower", 9.5, -0.05, 0.4, 0.08),
     }
 
 
@@ -131,7 +131,7 @@ def _scorecard(rng: np.random.Generator) -> pd.DataFrame:
 
 def _groups() -> dict[str, dict[str, float]]:
     """Everything that is compared: the capabilities, then the indicators of each."""
-    return {"CRM capability": dict(zip(CAPABILITIES, (0.30, 0.38, 0.32), strict=True)), **CAPABILITIES}
+    return {"CRM capability": dict(zip(CAPABILITIES, (0.24, 0.47, 0.29), strict=True)), **CAPABILITIES}
 
 
 def _comparisons(rng: np.random.Generator) -> pd.DataFrame:

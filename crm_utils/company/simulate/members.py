@@ -156,9 +156,8 @@ def churn_covariates(memberships: pd.DataFrame, member_months: pd.DataFrame) -> 
     rows = member_months.sort_values(["customer_id", "month"], ignore_index=True)
     rows = rows.merge(memberships[["customer_id", "started_at", "ended_at"]], on="customer_id", validate="many_to_one")
     visits = rows["visits"].astype(float)
-    before = visits.groupby(rows["customer_id"]).transform(
-        lambda own: own.shift().rolling(TREND_MONTHS, min_periods=1).mean()
-    )
+    own = visits.groupby(rows["customer_id"])
+    before = pd.concat([own.shift(lag) for lag in range(1, TREND_MONTHS + 1)], axis=1).mean(axis=1)
     step = pd.Timestamp(MEMBERS.price_step_month)
     in_step = rows["month"].between(step, step + pd.DateOffset(months=MEMBERS.price_step_months), inclusive="left")
     return pd.DataFrame(
