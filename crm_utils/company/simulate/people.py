@@ -85,7 +85,11 @@ _AGE = np.array([54.0, 38.0, 27.0, 46.0])
 _AGE_SPREAD = np.array([10.0, 8.0, 6.0, 11.0])
 _HOME_CHANNEL = np.array([[0.14, 0.62, 0.08, 0.16], [0.58, 0.16, 0.22, 0.04], [0.17, 0.13, 0.69, 0.01],
                           [0.30, 0.40, 0.10, 0.20]])  # fmt: skip
-# By home channel: how a customer was won; and how much likelier each way is for people who buy often.
+# By persona: log-odds, and how much they change by normal score of purchase rate and of mean spend.
+_PERSONA_BY_SCORES = np.array([[0.0, 0.5, 0.8], [0.3, 0.3, 0.0], [0.3, 0.0, -0.8], [-0.4, -0.6, 0.5]])
+# By home channel: share who register some time before they buy; how a customer was won (and how much likelier each way
+# is for people who buy often).
+_REGISTERS_FIRST = np.array([0.4, 0.1, 0.5, 0.2])
 _ACQUIRED = np.array([[0.05, 0.45, 0.15, 0.15, 0.20], [0.65, 0.05, 0.05, 0.20, 0.05], [0.10, 0.10, 0.50, 0.20, 0.10],
                       [0.25, 0.15, 0.05, 0.35, 0.20]])  # fmt: skip
 _ACQUIRED_BY_RATE = np.array([0.0, -0.8, -0.6, 1.2, 0.2])
@@ -233,6 +237,86 @@ def _families(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]
     return head, head == np.arange(n)
 
 
+def _draw_buying(satisfaction: np.ndarray, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Draw how each person buys; with the rate and the mean spend as normal scores too."""
+    n, truth = len(satisfaction), PURCHASES
+    rate = rng.gamma(truth.r, 1 / truth.alpha_weeks, size=n)
+    # A Gaussian copula: the dropout probability follows satisfaction and is Beta(a, b) all the same.
+    rho = truth.satisfaction_correlation
+    score = rho * satisfaction + np.sqrt(1 - rho**2) * rng.standard_normal(n)
+    nu = rng.gamma(truth.q, 1 / truth.gamma, size=n)
+    buying = pd.DataFrame(
+        {
+            "purchase_rate_per_week": rate,
+            "dropout_probability": special.betaincinv(truth.a, truth.b, special.ndtr(score)),
+            "mean_spend": truth.p / nu,
+        }
+    )
+    rate_score = special.ndtri(special.gammainc(truth.r, rate * truth.alpha_weeks))
+    return buying, rate_score, -special.ndtri(special.gammainc(truth.q, nu * truth.gamma))
+
+
+def _draw_portraits(
+    rate_score: np.ndarray, spend_score: np.ndarray, rng: np.random.Generator
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Draw who suits such buying, which leaves its distribution as it is; with codes of home channel and persona."""
+    n = len(rate_score)
+    scores = np.column_stack([np.ones(n), rate_score, spend_score])
+    persona = choose(np.exp(scores @ _PERSONA_BY_SCORES.T), rng)
+    gender = np.where(rng.random(n) < _WOMEN[persona], "female", "male").astype(object)
+    age = np.clip(_AGE[persona] + _AGE_SPREAD[persona] * rng.standard_normal(n), 18, 88)
+    birth_year = (2025 - age).astype(int).astype(str).astype("datetime64[Y]").astype("datetime64[D]")
+    birth_date = birth_year + rng.integers(365, size=n).astype("timedelta64[D]")
+    home_channel = choose(_HOME_CHANNEL[persona], rng)
+    acquired = choose(_ACQUIRED[home_channel] * np.exp(np.outer(0.5 * rate_score, _ACQUIRED_BY_RATE)), rng)
+    portrait = pd.DataFrame(
+        {
+            "gender": gender,
+            "birth_date": birth_date.astype("datetime64[us]"),
+            "persona": np.array(PERSONAS, dtype=object)[persona],
+            "home_channel": np.array(CHANNELS, dtype=object)[home_channel],
+            "acquisition_channel": np.array(ACQUISITION_CHANNELS, dtype=object)[acquired],
+        }
+    )
+    return portrait, home_channel, persona
+
+
+def _draw_identities(portrait: pd.DataFrame, number: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Draw names, families, homes and how to reach them."""
+    n = len(portrait)
+    birth_year = pd.DatetimeIndex(portrait["birth_date"]).year.to_numpy()
+    head, is_head = _families(n, rng)
+    same_name = is_head | (rng.random(n) < 0.6)
+    same_phone = ~is_head & (rng.random(n) < PEOPLE.shared_phone_share)
+    places = branches()
+    branch = rng.choice(len(places), size=n, p=places["customer_share"].to_numpy())[head]
+    address = draw_addresses(n, rng)[head]
+    postcode_end = np.array([f"{i:03d}" for i in rng.integers(1000, size=n)], dtype=object)[head]
+    family, pinyin_family = draw_surnames(n, rng)
+    family = np.where(same_name, family[head], family)
+    pinyin_family = np.where(same_name, pinyin_family[head], pinyin_family)
+    given, pinyin_given = draw_given_names(portrait["gender"].to_numpy(object), birth_year, rng)
+    phone = phone_numbers(number)
+    return pd.DataFrame(
+        {
+            "customer_id": customer_ids(number),
+            "family_id": np.array([f"F{i:07d}" for i in number], dtype=object)[head],
+            "family_name": family,
+            "given_name": given,
+            "name": family + given,
+            "pinyin_family": pinyin_family,
+            "pinyin_given": pinyin_given,
+            "phone": np.where(same_phone, phone[head], phone),
+            "email": draw_email(pinyin_given, pinyin_family, birth_year, rng),
+            "address": address,
+            "city": places["city"].to_numpy(object)[branch],
+            "postcode": places["postcode_prefix"].to_numpy(object)[branch] + postcode_end,
+            "region": places["region"].to_numpy(object)[branch],
+            "branch_id": places["branch_id"].to_numpy(object)[branch],
+        }
+    )
+
+
 def draw_people(*, seed: int, block: int) -> pd.DataFrame:
     """Draw one block of people.
 
@@ -253,79 +337,22 @@ def draw_people(*, seed: int, block: int) -> pd.DataFrame:
     n = BLOCK_SIZE
     latents = draw_latents(n, block_rng(seed, block, _LATENTS)).reset_index(drop=True)
     rng = block_rng(seed, block, _PEOPLE)
-    truth = PURCHASES
-
-    rate = rng.gamma(truth.r, 1 / truth.alpha_weeks, size=n)
-    rate_score = special.ndtri(special.gammainc(truth.r, rate * truth.alpha_weeks))
-    rho = truth.satisfaction_correlation
-    noise = rng.standard_normal(n)
-    score = rho * latents["satisfaction"].to_numpy() + np.sqrt(1 - rho**2) * noise
-    dropout = special.betaincinv(truth.a, truth.b, special.ndtr(score))
-    nu = rng.gamma(truth.q, 1 / truth.gamma, size=n)
-    spend_score = -special.ndtri(special.gammainc(truth.q, nu * truth.gamma))
-
-    utility = np.column_stack(
-        [0.8 * spend_score + 0.5 * rate_score, 0.3 + 0.3 * rate_score, 0.3 - 0.8 * spend_score,
-         -0.4 + 0.5 * spend_score - 0.6 * rate_score]
-    )  # fmt: skip
-    persona = choose(np.exp(utility), rng)
-    gender = np.where(rng.random(n) < _WOMEN[persona], "female", "male").astype(object)
-    age = np.clip(_AGE[persona] + _AGE_SPREAD[persona] * rng.standard_normal(n), 18, 88)
-    birth_year = (2025 - age).astype(int)
-    birth_day = rng.integers(365, size=n).astype("timedelta64[D]")
-    birth_date = birth_year.astype(str).astype("datetime64[Y]").astype("datetime64[D]") + birth_day
-    home_channel = choose(_HOME_CHANNEL[persona], rng)
-    acquired = choose(_ACQUIRED[home_channel] * np.exp(np.outer(0.5 * rate_score, _ACQUIRED_BY_RATE)), rng)
-
-    head, is_head = _families(n, rng)
-    same_name = is_head | (rng.random(n) < 0.6)
-    same_phone = ~is_head & (rng.random(n) < PEOPLE.shared_phone_share)
-    places = branches()
-    branch = rng.choice(len(places), size=n, p=places["customer_share"].to_numpy())[head]
-    address = draw_addresses(n, rng)[head]
-    postcode_end = np.array([f"{i:03d}" for i in rng.integers(1000, size=n)], dtype=object)[head]
-    family, pinyin_family = draw_surnames(n, rng)
-    family = np.where(same_name, family[head], family)
-    pinyin_family = np.where(same_name, pinyin_family[head], pinyin_family)
-    given, pinyin_given = draw_given_names(gender, birth_year, rng)
-
     number = block * BLOCK_SIZE + 1 + np.arange(n)
-    ids = customer_ids(number)
-    phone = phone_numbers(number)
+    buying, rate_score, spend_score = _draw_buying(latents["satisfaction"].to_numpy(), rng)
+    portrait, home_channel, persona = _draw_portraits(rate_score, spend_score, rng)
+    identity = _draw_identities(portrait, number, rng)
     arrival = rng.choice(DAYS, size=n, p=_arrival_weights())
-    waited = np.where(rng.random(n) < np.array([0.4, 0.1, 0.5, 0.2])[home_channel], rng.exponential(25, size=n), 0)
-    people = pd.DataFrame(
+    waited = np.where(rng.random(n) < _REGISTERS_FIRST[home_channel], rng.exponential(25, size=n), 0)
+    state = pd.DataFrame(
         {
-            "customer_id": ids,
-            "family_name": family,
-            "given_name": given,
-            "name": family + given,
-            "pinyin_family": pinyin_family,
-            "pinyin_given": pinyin_given,
-            "gender": gender,
-            "birth_date": birth_date.astype("datetime64[us]"),
-            "phone": np.where(same_phone, phone[head], phone),
-            "email": draw_email(pinyin_given, pinyin_family, birth_year, rng),
-            "address": address,
-            "city": places["city"].to_numpy(object)[branch],
-            "postcode": places["postcode_prefix"].to_numpy(object)[branch] + postcode_end,
-            "region": places["region"].to_numpy(object)[branch],
-            "branch_id": places["branch_id"].to_numpy(object)[branch],
-            "home_channel": np.array(CHANNELS, dtype=object)[home_channel],
-            "acquisition_channel": np.array(ACQUISITION_CHANNELS, dtype=object)[acquired],
             "may_contact": rng.random(n) < PEOPLE.may_contact_share,
-            "family_id": np.array([f"F{i:07d}" for i in number], dtype=object)[head],
-            "persona": np.array(PERSONAS, dtype=object)[persona],
             "is_prospect": rng.random(n) < PEOPLE.prospect_share,
             "joined_day": np.maximum(arrival - waited.astype(int), 0),
             "arrival_day": arrival,
-            "purchase_rate_per_week": rate,
-            "dropout_probability": dropout,
-            "mean_spend": truth.p / nu,
-            "discount_hunter": rng.random(n) < np.array(truth.discount_hunter_share)[persona],
+            "discount_hunter": rng.random(n) < np.array(PURCHASES.discount_hunter_share)[persona],
         }
     )
-    return pd.concat([people, latents], axis=1)
+    return pd.concat([identity, portrait, state, buying, latents], axis=1)
 
 
 def customers_table(people: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

@@ -22,6 +22,7 @@ PRICE_INDEX = {"North": 1.00, "Northeast": 0.96, "East": 1.04, "South": 1.02, "C
 COST_INDEX = {"North": 1.00, "Northeast": 1.04, "East": 1.00, "South": 1.01, "Central": 1.01, "West": 1.05}
 OUTLOOK_DAYS = 365
 SIZE_STEP = 0.05
+_SMALLEST_STEPS = 3
 
 _SECOND_ORDER_PROBABILITY = 0.03
 _OTHER_BRANCH_PROBABILITY = 0.06
@@ -158,12 +159,16 @@ def _draw_orders(people: pd.DataFrame, purchases: pd.DataFrame, rng: np.random.G
     return orders.sort_values(["day", "minute", "person"], ignore_index=True)
 
 
-def _product_probabilities() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _by_the_piece() -> np.ndarray:
+    return catalogue()["category"].isin(BY_THE_PIECE).to_numpy()
+
+
+def _product_probabilities() -> tuple[np.ndarray, np.ndarray]:
     """For each cell of tier × persona × season: chances of a product by weight, and of any product."""
     products = catalogue()
     price = products["list_price"].to_numpy()
     category = pd.Categorical(products["category"], categories=_CATEGORIES).codes
-    by_piece = products["category"].isin(BY_THE_PIECE).to_numpy()
+    by_piece = _by_the_piece()
     low = np.concatenate([[25.0], _TIERS])
     high = np.concatenate([_TIERS, [1000.0]])
     lines = 1 + (_MOST_LINES - 1) * _MORE_LINES
@@ -178,7 +183,7 @@ def _product_probabilities() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     anything = np.where(by_piece, pieces, anything)
     flat = (len(low) * len(PERSONAS) * len(_SEASON), len(price))
     weighed, anything = weighed.reshape(flat), anything.reshape(flat)
-    return weighed / weighed.sum(axis=1, keepdims=True), anything / anything.sum(axis=1, keepdims=True), by_piece
+    return weighed / weighed.sum(axis=1, keepdims=True), anything / anything.sum(axis=1, keepdims=True)
 
 
 def _pair_expectations(
@@ -204,19 +209,14 @@ def _pair_expectations(
     return pd.DataFrame(rows, columns=["orders", "anchor", "companion", "both"])
 
 
-def _fill_baskets(
-    orders: pd.DataFrame, persona: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, pd.DataFrame]:
-    """Choose products (−1 for an empty slot), quantities and sizes: three arrays of shape (orders, slots)."""
-    products = catalogue()
-    price = products["list_price"].to_numpy()
-    index = {name: row for row, name in enumerate(products["name"])}
-    weighed, anything, by_piece = _product_probabilities()
-
-    listed = orders["spend"].to_numpy() / (1 - orders["discount"].to_numpy())
-    listed = listed / orders["region"].map(PRICE_INDEX).to_numpy()
+def _choose_products(
+    orders: pd.DataFrame, listed: np.ndarray, persona: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Choose products, in an array of (orders, slots) with −1 for an empty slot; and the pairs' expected counts."""
+    index = {name: row for row, name in enumerate(catalogue()["name"])}
+    weighed, anything = _product_probabilities()
     tier = np.searchsorted(_TIERS, listed, side="right")
-    season = (pd.DatetimeIndex(day_at(orders["day"].to_numpy())).month.to_numpy() % 12) // 3
+    season = (pd.DatetimeIndex(orders["ordered_at"]).month.to_numpy() % 12) // 3
     cell = (tier * len(PERSONAS) + persona) * len(_SEASON) + season
     lines = 1 + rng.binomial(_MOST_LINES - 1, _MORE_LINES[tier])
 
@@ -235,30 +235,31 @@ def _fill_baskets(
         has_companion = (slots == index[pair.companion]).any(axis=1)
         added = has_anchor & ~has_companion & (rng.random(len(orders)) < pair.probability_added)
         slots[added, _MOST_LINES + number] = index[pair.companion]
+    return slots, _pair_expectations(weighed, anything, cell, lines, index)
 
+
+def _fit_sizes(slots: np.ndarray, listed: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Find quantities and sizes (shares of the standard size) with which the products come to the sum at list price."""
     used = slots >= 0
-    list_price = np.where(used, price[slots], 0.0)
-    piece = used & by_piece[slots]
+    list_price = np.where(used, catalogue()["list_price"].to_numpy()[slots], 0.0)
+    piece = used & _by_the_piece()[slots]
     luck = rng.random(slots.shape)
     quantity = np.where(used, 1, 0)
     quantity += piece & (2 * list_price <= 0.35 * listed[:, None]) & (luck < 0.4)
     size = np.where(piece, 1.0, 0.0)
     remaining = listed - (list_price * quantity * piece).sum(axis=1)
     claim = np.where(used & ~piece, list_price * rng.uniform(0.6, 1.4, size=slots.shape), 0.0)
-    claims_left = claim.sum(axis=1)
     rounding = rng.random(slots.shape)
     for slot in range(slots.shape[1]):
         row = np.flatnonzero(claim[:, slot] > 0)
-        portion = remaining[row] * claim[row, slot] / claims_left[row]
+        # Each line takes its part of what is left, so that only the rounding of the last one remains.
+        portion = remaining[row] * claim[row, slot] / claim[row, slot:].sum(axis=1)
         units = portion / list_price[row, slot]
         quantity[row, slot] = 1 + np.floor(luck[row, slot] ** 2 * np.clip(units / 0.5, 1, 6) * 0.999).astype(int)
         steps = np.floor(units / quantity[row, slot] / SIZE_STEP + rounding[row, slot])
-        size[row, slot] = np.maximum(steps, 2) * SIZE_STEP
+        size[row, slot] = np.maximum(steps, _SMALLEST_STEPS) * SIZE_STEP
         remaining[row] -= size[row, slot] * quantity[row, slot] * list_price[row, slot]
-        claims_left[row] -= claim[row, slot]
-        # What is left after the last line is the rounding of that line.
-        claims_left[row] = np.maximum(claims_left[row], 1e-9)
-    return slots, quantity, size, _pair_expectations(weighed, anything, cell, lines, index)
+    return quantity, size
 
 
 def _returns(lines: pd.DataFrame, hunter: np.ndarray, by_piece: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
@@ -304,7 +305,10 @@ def simulate_purchases(people: pd.DataFrame, rng: np.random.Generator, *, block:
     orders["ordered_at"] = day_at(orders["day"].to_numpy(), orders["minute"].to_numpy())
 
     persona = pd.Categorical(people["persona"], categories=PERSONAS).codes[orders["person"]]
-    slots, quantity, size, pairs = _fill_baskets(orders, persona, rng)
+    listed = orders["spend"].to_numpy() / (1 - orders["discount"].to_numpy())
+    listed = listed / orders["region"].map(PRICE_INDEX).to_numpy()
+    slots, pairs = _choose_products(orders, listed, persona, rng)
+    quantity, size = _fit_sizes(slots, listed, rng)
     order, slot = np.nonzero(slots >= 0)
     product = slots[order, slot]
     products = catalogue()
@@ -319,7 +323,7 @@ def simulate_purchases(people: pd.DataFrame, rng: np.random.Generator, *, block:
     lines["unit_cost"] = np.round(products["unit_cost"].to_numpy()[product] * cost_index * chosen_size, 2)
 
     hunter = people["discount_hunter"].to_numpy()[lines["person"]]
-    by_piece = products["category"].isin(BY_THE_PIECE).to_numpy()[product]
+    by_piece = _by_the_piece()[product]
     lines = pd.concat([lines, _returns(lines, hunter, by_piece, rng)], ignore_index=True)
     lines["amount"] = np.round(lines["quantity"] * lines["unit_price"] * (1 - lines["discount"]), 2)
     lines = lines.sort_values("ordered_at", kind="stable", ignore_index=True)

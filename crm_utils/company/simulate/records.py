@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,7 +101,7 @@ def _habit(name: str) -> np.ndarray:
     return np.array([getattr(getattr(RECORDS, channel), name) for channel in CHANNELS])
 
 
-def _change_some(values: np.ndarray, some: np.ndarray, change) -> np.ndarray:
+def _change_some(values: np.ndarray, some: np.ndarray, change: Callable[[str, int], str]) -> np.ndarray:
     """Apply a function of (value, row number among the changed) to some values."""
     changed = values.copy()
     for count, row in enumerate(np.flatnonzero(some)):
@@ -195,11 +196,11 @@ def _phones(
     return np.where(rng.random(n) < _habit("no_phone")[system], None, phone)
 
 
-def _emails(people: pd.DataFrame, former: np.ndarray, system: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    n = len(people)
+def _emails(email: np.ndarray, system: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    n = len(email)
     slip = rng.random(n) < RECORDS.email_slip
     position = rng.random(n) * 0.3
-    email = _change_some(former, slip, lambda text, count: _without_letter(text, position[count]))
+    email = _change_some(email, slip, lambda text, count: _without_letter(text, position[count]))
     return np.where(rng.random(n) < _habit("no_email")[system], None, email)
 
 
@@ -208,6 +209,27 @@ def _written_address(address: np.ndarray, rng: np.random.Generator) -> np.ndarra
     address = _change_some(address, style < 0.15, lambda text, _: text.replace(" Road", " Rd"))
     address = _change_some(address, (style >= 0.15) & (style < 0.25), lambda text, _: text.replace(" Road", " Lu"))
     return _change_some(address, rng.random(len(address)) < 0.08, lambda text, _: text.split(",")[0])
+
+
+def _former_values(people: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Draw where and how each person could be reached before, had they moved or changed their e-mail address."""
+    n = len(people)
+    places = branches()
+    elsewhere = rng.random(n) < 0.3
+    row = rng.choice(len(places), size=n, p=places["customer_share"].to_numpy())
+    city = np.where(elsewhere, places["city"].to_numpy(object)[row], people["city"])
+    prefix = pd.Series(city).map(places.set_index("city")["postcode_prefix"]).to_numpy(object)
+    end = np.array([f"{i:03d}" for i in rng.integers(1000, size=n)], dtype=object)
+    birth_year = pd.DatetimeIndex(people["birth_date"]).year.to_numpy()
+    given, family = people["pinyin_given"].to_numpy(object), people["pinyin_family"].to_numpy(object)
+    return pd.DataFrame(
+        {
+            "city": city,
+            "postcode": prefix + end,
+            "address": draw_addresses(n, rng),
+            "email": draw_email(given, family, birth_year, rng),
+        }
+    )
 
 
 def simulate_records(people: pd.DataFrame, rng: np.random.Generator, *, block: int = 0) -> pd.DataFrame:
@@ -243,23 +265,12 @@ def simulate_records(people: pd.DataFrame, rng: np.random.Generator, *, block: i
         return updated < change_day[person]
 
     moved, old_phone, old_email = (changed_since(s) for s in (RECORDS.moved, RECORDS.new_phone, RECORDS.new_email))
-    places = branches()
-    elsewhere = rng.random(n_people) < 0.3
-    city_row = rng.choice(len(places), size=n_people, p=places["customer_share"].to_numpy())
-    former_city = np.where(elsewhere, places["city"].to_numpy(object)[city_row], people["city"])
-    prefix = dict(zip(places["city"], places["postcode_prefix"], strict=True))
-    former_postcode = np.array(
-        [f"{prefix[city]}{end:03d}" for city, end in zip(former_city, rng.integers(1000, size=n_people), strict=True)],
-        dtype=object,
-    )
-    former_address = draw_addresses(n_people, rng)
-    birth_year = pd.DatetimeIndex(people["birth_date"]).year.to_numpy()
-    given, family = people["pinyin_given"].to_numpy(object), people["pinyin_family"].to_numpy(object)
-    former_email = draw_email(given, family, birth_year, rng)
+    former = _former_values(people, rng)
     head_of = people["family_id"].str[1:].astype("int64").to_numpy() - int(people["customer_id"].iloc[0][1:])
     head_phone = people["phone"].to_numpy(object)[head_of]
 
     known = people.loc[person].reset_index(drop=True)
+    before = former.loc[person].reset_index(drop=True)
     family_name, given_name = _names(known, system, rng)
     gender = known["gender"].to_numpy(object)
     other_gender = np.where(gender == "female", "male", "female")
@@ -267,8 +278,8 @@ def simulate_records(people: pd.DataFrame, rng: np.random.Generator, *, block: i
     no_address = rng.random(n) < _habit("no_address")[system]
     no_postcode = no_address | (rng.random(n) < 0.2)
     no_city = no_address & (rng.random(n) < 0.5)
-    address = _written_address(np.where(moved, former_address[person], known["address"]), rng)
-    email = np.where(old_email, former_email[person], known["email"])
+    address = _written_address(np.where(moved, before["address"], known["address"]), rng)
+    email = np.where(old_email, before["email"], known["email"])
     records = pd.DataFrame(
         {
             "source": np.array(CHANNELS, dtype=object)[system],
@@ -277,10 +288,10 @@ def simulate_records(people: pd.DataFrame, rng: np.random.Generator, *, block: i
             "birth_date": _birth_dates(known, system, rng),
             "gender": np.where(rng.random(n) < _habit("no_gender")[system], None, gender),
             "phone": _phones(known, head_phone[person], old_phone, system, rng),
-            "email": _emails(known, email, system, rng),
+            "email": _emails(email, system, rng),
             "address": np.where(no_address, None, address),
-            "city": np.where(no_city, None, np.where(moved, former_city[person], known["city"])),
-            "postcode": np.where(no_postcode, None, np.where(moved, former_postcode[person], known["postcode"])),
+            "city": np.where(no_city, None, np.where(moved, before["city"], known["city"])),
+            "postcode": np.where(no_postcode, None, np.where(moved, before["postcode"], known["postcode"])),
             "created_at": day_at(created),
             "updated_at": day_at(updated),
             "true_customer_id": known["customer_id"],
