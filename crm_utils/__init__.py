@@ -18,6 +18,7 @@ _HOMES = {
     "ParameterError": "crm_utils.errors",
     "Company": "crm_utils.company",
     "check_company": "crm_utils.company",
+    "check_parameters": "crm_utils.errors",
     "load_company": "crm_utils.company",
     "purchase_summary": "crm_utils.company",
     "simulate_company": "crm_utils.company",
@@ -33,7 +34,14 @@ __all__ = sorted(_HOMES)
 
 if TYPE_CHECKING:
     from crm_utils.company import Company, check_company, load_company, purchase_summary, simulate_company
-    from crm_utils.errors import ContractError, ConvergenceError, CrmError, DataFloorError, ParameterError
+    from crm_utils.errors import (
+        ContractError,
+        ConvergenceError,
+        CrmError,
+        DataFloorError,
+        ParameterError,
+        check_parameters,
+    )
     from crm_utils.language import say, tr
     from crm_utils.plotting import show_figure, use_style
     from crm_utils.report import headline, run_report

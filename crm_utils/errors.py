@@ -83,3 +83,29 @@ class ContractError(CrmError):
 
     def __reduce__(self):
         return type(self), (self.problems,)
+
+
+def check_parameters(*rules: tuple[str, bool]) -> None:
+    """Hold a notebook's parameters to their rules, all at once.
+
+    Parameters
+    ----------
+    *rules : tuple of str and bool
+        What must hold, as a sentence without a full stop, and whether it does.
+
+    Raises
+    ------
+    ParameterError
+        If a rule does not hold: every such rule.
+
+    Examples
+    --------
+    >>> bins = 1
+    >>> check_parameters(("bins is a whole number from 2 to 10", 2 <= bins <= 10))
+    Traceback (most recent call last):
+    ...
+    crm_utils.errors.ParameterError: These rules must hold, and do not: bins is a whole number from 2 to 10.
+    """
+    broken = [rule for rule, holds in rules if not holds]
+    if broken:
+        raise ParameterError(f"These rules must hold, and do not: {'; '.join(broken)}.")

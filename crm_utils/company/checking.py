@@ -158,10 +158,12 @@ def convert(values: pd.Series, kind: Kind, *, date_format: str = "", missing: tu
     elif kind == "flag":
         words = text.str.lower()
         converted = words.map(dict.fromkeys(TRUE_WORDS, True) | dict.fromkeys(FALSE_WORDS, False)).astype("boolean")
+        if not converted.isna().any():
+            converted = converted.astype(bool)
     else:
         converted = _to_numbers(values, text).mask(blank)
         if kind == "integer":
-            converted = converted.where(converted == converted.round())
+            converted = converted.where(converted == converted.round()).astype("Int64")
     return converted, (converted.isna() & ~blank).to_numpy(dtype=bool)
 
 

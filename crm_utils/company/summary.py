@@ -86,11 +86,11 @@ def purchase_summary(
     ...     "ordered_at": pd.to_datetime(["2025-01-05", "2025-01-05", "2025-03-01", "2025-03-09"]),
     ...     "amount": [10.0, 5.0, 20.0, -4.0]})
     >>> purchase_summary(lines, as_of="2025-04-01").loc[0, ["orders", "purchase_days", "revenue", "repeat_spend"]]
-    orders             2
-    purchase_days      2
-    revenue         31.0
-    repeat_spend    20.0
-    Name: 0, dtype: object
+    orders            2.0
+    purchase_days     2.0
+    revenue          31.0
+    repeat_spend     20.0
+    Name: 0, dtype: float64
     """
     day = parse_as_of(as_of)
     if day is None:
