@@ -139,6 +139,20 @@ def simulate_campaign(
         ``campaign``: customer_id; `p_control`, `p_voucher`, `p_gift`, the probability of responding in each arm;
         `effect_voucher`, `effect_gift`, their differences to control; `stratum_voucher`, `stratum_gift`, from the
         outcomes this person would have had with and without the offer.
+
+    Examples
+    --------
+    >>> from crm_utils.company.simulate.latents import draw_latents
+    >>> rng = np.random.default_rng(7)
+    >>> ids = [f"C{i}" for i in range(100)]
+    >>> people = draw_latents(100, rng).assign(
+    ...     customer_id=ids, home_channel="web", may_contact=True, mean_spend=150.0)
+    >>> order_lines = pd.DataFrame({
+    ...     "order_id": ids, "customer_id": ids, "ordered_at": pd.Timestamp("2025-01-05"), "amount": 120.0,
+    ...     "discount": 0.0})
+    >>> tables, truth = simulate_campaign(people, order_lines, rng)
+    >>> tables["campaign"]["arm"].value_counts().to_dict()
+    {'control': 40, 'voucher': 30, 'gift': 30}
     """
     table = _lapsed(people, order_lines)
     n = len(table)

@@ -558,7 +558,7 @@ def _ratings(table: pd.DataFrame, satisfaction: np.ndarray, rng: np.random.Gener
     score -= 1.3 * table["outcome"].isin([NOT_SATISFIED, UNRESOLVED]).to_numpy()
     rating = np.clip(np.rint(score + 0.9 * rng.standard_normal(len(table))), 1, 5)
     rated = rng.random(len(table)) < CONTACT.rating_share
-    answered = (table["direction"] == "inbound") & (table["abandoned"] != True)  # noqa: E712
+    answered = (table["direction"] == "inbound") & ~table["abandoned"].eq(True)
     rating[~(rated & answered.to_numpy())] = np.nan
     return rating
 
@@ -604,6 +604,23 @@ def simulate_interactions(
         ``complaints``: interaction_id and the planted `repurchase_probability` of its outcome; blank where nothing
         was planted, because the window reaches past the end of the data or the complaint is one that a member left
         open.
+
+    Examples
+    --------
+    >>> from crm_utils.company.simulate.latents import draw_latents
+    >>> rng = np.random.default_rng(7)
+    >>> ids = [f"C{i}" for i in range(400)]
+    >>> people = draw_latents(400, rng).assign(
+    ...     customer_id=ids, home_channel="web", discount_hunter=False, may_contact=True,
+    ...     first_purchase=pd.Timestamp("2025-01-05"), left_at=pd.NaT)
+    >>> order_lines = pd.DataFrame({
+    ...     "order_id": ids, "customer_id": ids, "ordered_at": pd.Timestamp("2025-01-05"), "amount": 120.0})
+    >>> member_months = pd.DataFrame({
+    ...     "customer_id": ["C1", "C1"], "month": pd.to_datetime(["2025-02-01", "2025-03-01"]), "complaints": [1, 0]})
+    >>> tables, truth = simulate_interactions(people, order_lines, member_months, rng)
+    >>> complaints = tables["interactions"].query("is_complaint and customer_id == 'C1'")
+    >>> complaints["started_at"].dt.month.tolist(), complaints["resolved_at"].dt.month.tolist()
+    ([2], [3])
     """
     orders = _Orders(people, order_lines)
     complaints = _complaints(people, member_months, orders, rng)
@@ -619,13 +636,13 @@ def simulate_interactions(
     channel = table["channel"].to_numpy(dtype=object)
     outbound = (table["direction"] == "outbound").to_numpy()
     fixed = np.where(outbound, _by_name(CONTACT.message_cost, channel), _by_name(CONTACT.channel_cost, channel))
-    gave_up = (table["abandoned"] == True).to_numpy()  # noqa: E712
+    gave_up = table["abandoned"].eq(True).to_numpy()
     cost = np.where(gave_up, 0.2, fixed + _by_name(CONTACT.minute_cost, channel) * np.nan_to_num(minutes))
     logged = table["waited"].notna().to_numpy()
     settled = table["settled"].fillna(-1).to_numpy().astype(np.int64)
     resolved_at = to_moments(np.maximum(settled, 0))
     resolved_at[settled < 0] = np.datetime64("NaT")
-    is_complaint = (table["is_complaint"] == True).to_numpy()  # noqa: E712
+    is_complaint = table["is_complaint"].eq(True).to_numpy()
     rating = _ratings(table, satisfaction, rng)
     customer_id = people["customer_id"].to_numpy(dtype=object)[person]
     customer_id[person < 0] = None

@@ -269,6 +269,19 @@ def simulate_members(
     truth : dict
         ``members``: customer_id, satisfaction, `mean_hazard` (monthly probability of leaving, mean over the months
         of membership) and `mean_hazard_happier`, the same had satisfaction been one unit higher.
+
+    Examples
+    --------
+    >>> from crm_utils.company.simulate.latents import draw_latents
+    >>> rng = np.random.default_rng(7)
+    >>> people = draw_latents(400, rng).assign(
+    ...     customer_id=[f"C{i}" for i in range(400)], home_channel="web", discount_hunter=False, mean_spend=150.0,
+    ...     purchase_rate_per_week=0.2, first_purchase=pd.Timestamp("2023-01-05"), left_at=pd.NaT)
+    >>> tables, truth = simulate_members(people, rng)
+    >>> tables["memberships"].columns.tolist()
+    ['customer_id', 'started_at', 'ended_at', 'monthly_fee', 'plan', 'end_reason']
+    >>> bool((truth["members"]["mean_hazard_happier"] < truth["members"]["mean_hazard"]).all())
+    True
     """
     members, start = _join(people, rng)
     n = len(members)

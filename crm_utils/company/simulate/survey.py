@@ -379,6 +379,18 @@ def simulate_survey(
     truth : dict
         ``survey_cells``: wave × region × age group: customers asked for, their answers, and the true mean latent
         satisfaction and service quality of all customers in the cell.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(7)
+    >>> people = draw_latents(400, rng).assign(
+    ...     customer_id=[f"C{i}" for i in range(400)], birth_date=pd.Timestamp("1990-05-01"), region="East",
+    ...     home_channel="web", discount_hunter=False, first_purchase=pd.Timestamp("2023-01-05"), left_at=pd.NaT)
+    >>> tables, truth = simulate_survey(people, rng)
+    >>> tables["survey"]["wave"].unique().tolist()
+    ['2023H1', '2023H2', '2024H1', '2024H2', '2025H1', '2025H2']
+    >>> bool(tables["survey"]["satisfaction_1"].dropna().between(1, 10).all())
+    True
     """
     frames, cells = [], []
     first, left = to_microseconds(people["first_purchase"]), to_microseconds(people["left_at"])
