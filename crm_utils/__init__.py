@@ -19,7 +19,10 @@ _HOMES = {
     "Company": "crm_utils.company",
     "check_company": "crm_utils.company",
     "check_parameters": "crm_utils.errors",
+    "claim_verdict": "crm_utils.claims",
     "load_company": "crm_utils.company",
+    "load_truth": "crm_utils.company",
+    "provenance": "crm_utils.company",
     "purchase_summary": "crm_utils.company",
     "simulate_company": "crm_utils.company",
     "headline": "crm_utils.report",
@@ -28,12 +31,22 @@ _HOMES = {
     "tr": "crm_utils.language",
     "show_figure": "crm_utils.plotting",
     "use_style": "crm_utils.plotting",
+    "verdict_text": "crm_utils.claims",
     "show_table": "crm_utils.tables",
 }
 __all__ = sorted(_HOMES)
 
 if TYPE_CHECKING:
-    from crm_utils.company import Company, check_company, load_company, purchase_summary, simulate_company
+    from crm_utils.claims import claim_verdict, verdict_text
+    from crm_utils.company import (
+        Company,
+        check_company,
+        load_company,
+        load_truth,
+        provenance,
+        purchase_summary,
+        simulate_company,
+    )
     from crm_utils.errors import (
         ContractError,
         ConvergenceError,

@@ -171,3 +171,31 @@ def plot_revenue_over_time(table: pd.DataFrame, *, currency: str = "", ax: Axes 
     if not table["complete"].all():
         text += " " + tr("Pale bars are periods that are not complete.")
     return describe(ax, text)
+
+
+def provenance(company: Company) -> pd.DataFrame:
+    """Say which data and which versions a notebook's numbers come from.
+
+    Parameters
+    ----------
+    company : Company
+        The company analysed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns what and value.
+    """
+    from importlib.metadata import version
+    from platform import python_version
+
+    packages = ("crm_utils", "pandas", "numpy", "statsmodels", "scikit-learn", "duckdb")
+    day = "" if pd.isna(company.as_of) else f"{company.as_of:%Y-%m-%d}"
+    rows = [
+        (tr("company"), company.name),
+        (tr("day of the analysis"), day),
+        (tr("SHA-256 of the data"), company.data_hash[:16] + "…"),
+        ("Python", python_version()),
+        *((package, version(package)) for package in packages),
+    ]
+    return pd.DataFrame(rows, columns=["what", "value"])
