@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -136,6 +137,11 @@ def residual_variances(*, strong_competition: bool = False) -> pd.Series:
     return pd.Series(variances, name="residual_variance")
 
 
+@cache
+def _residual_spreads(*, strong_competition: bool) -> dict[str, float]:
+    return np.sqrt(residual_variances(strong_competition=strong_competition)).to_dict()
+
+
 def total_effects(cause: str, *, strong_competition: bool = False) -> pd.Series:
     """Change of every construct when one construct is moved by one unit.
 
@@ -207,10 +213,10 @@ def draw_latents(n: int, rng: np.random.Generator, *, strong_competition: np.nda
     strong = np.asarray(strong_competition, dtype=bool)
     if strong.shape != (n,):
         raise ParameterError(f"strong_competition has shape {strong.shape}; it must be ({n},), one value a person.")
-    residuals = {group: residual_variances(strong_competition=group) for group in (False, True)}
+    weak_spreads, strong_spreads = (_residual_spreads(strong_competition=group) for group in (False, True))
     scores: dict[str, np.ndarray] = {}
     for effect in LATENTS.constructs:
-        spread = np.sqrt(np.where(strong, residuals[True][effect], residuals[False][effect]))
+        spread = np.where(strong, strong_spreads[effect], weak_spreads[effect])
         score = spread * rng.standard_normal(n)
         weak_weights = _causes(effect, strong_competition=False)
         strong_weights = _causes(effect, strong_competition=True)
