@@ -98,7 +98,7 @@ class ContactPlan:
     """
 
     enquiries_per_person: float = 0.65
-    complaints_per_person: float = 0.30
+    complaints_per_person: float = 0.20
     messages_per_person: float = 0.75
     hunter_factor: float = 4.0
     complaint_satisfaction: float = -0.5

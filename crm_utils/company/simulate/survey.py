@@ -166,7 +166,7 @@ class SurveyPlan:
     journey_end: float = 0.35
     problem_share: float = 0.20
     problem_satisfaction: float = -0.5
-    iceberg_share: float = 0.22
+    iceberg_share: float = 0.25
     missing_log_odds: float = -3.65
     missing_oldest: float = 0.6
 
