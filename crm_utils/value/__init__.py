@@ -32,6 +32,7 @@ __all__ = [
     "abc_table",
     "accuracy_table",
     "concentration",
+    "concentration_table",
     "customer_profit",
     "gini",
     "lorenz",

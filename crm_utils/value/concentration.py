@@ -210,6 +210,38 @@ def concentration(
     return result
 
 
+def concentration_table(result: pd.DataFrame) -> pd.DataFrame:
+    """Put the measures of `concentration` into words.
+
+    Parameters
+    ----------
+    result : pandas.DataFrame
+        Result of `concentration`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``measure`` (for people), ``value``, ``low`` and ``high``, all fractions of 1.
+
+    Examples
+    --------
+    >>> concentration_table(concentration([1, 2, 3, 4, 90], top=(0.2,), n_boot=200))["measure"].tolist()
+    ['Gini coefficient', 'share of the top 20%', 'customers who bring 80%']
+    """
+
+    def words(measure: str) -> str:
+        number = measure.rpartition("_")[2]
+        if measure.startswith("top_share_"):
+            return tr("share of the top {number}%").format(number=number)
+        if measure.startswith("customers_for_"):
+            return tr("customers who bring {number}%").format(number=number)
+        return tr("Gini coefficient")
+
+    return result[["value", "low", "high"]].assign(measure=result["measure"].map(words))[
+        ["measure", "value", "low", "high"]
+    ]
+
+
 def lorenz_table(curve: pd.DataFrame, *, top: Sequence[float] = (0.01, 0.05, 0.1, 0.2, 0.5, 0.8, 1.0)) -> pd.DataFrame:
     """Read chosen points off a Lorenz curve, counted from the top.
 
