@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def stream_company(
         How many people, from 1.
     out : str or pathlib.Path
         Folder that does not exist yet, or is empty. It becomes a company folder: a folder of files a table,
-        ``company.yml``, and ``truth`` with what was planted. It appears only once it is complete.
+        ``company.yml``, and in ``truth`` what was planted. It appears only once it is complete.
     seed : int, default 7
         From 0.
     progress : callable, optional
@@ -158,28 +159,65 @@ def stream_company(
     return out
 
 
+class _Parquet:
+    """Parquet files whose later parts have the column types of the first, even where a column is all blank."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.schemas: dict[str, Any] = {}
+        self.writers: dict[str, Any] = {}
+
+    def _table(self, name: str, frame: pd.DataFrame) -> Any:
+        import pyarrow as pa
+
+        table = pa.Table.from_pandas(frame, schema=self.schemas.get(name), preserve_index=False)
+        self.schemas.setdefault(name, table.schema)
+        return table
+
+    def write_part(self, name: str, number: int, frame: pd.DataFrame) -> str:
+        """Write a file of its own; return the glob of all parts."""
+        from pyarrow import parquet
+
+        (self.folder / name).mkdir(exist_ok=True)
+        path = self.folder / name / f"part-{number:05d}.parquet"
+        parquet.write_table(self._table(name, frame), path, compression="zstd")
+        return f"{name}/*.parquet"
+
+    def append(self, name: str, frame: pd.DataFrame) -> str:
+        """Add rows to one file, which `close` completes."""
+        from pyarrow import parquet
+
+        table = self._table(name, frame)
+        if name not in self.writers:
+            path = self.folder / f"{name}.parquet"
+            path.parent.mkdir(exist_ok=True)
+            self.writers[name] = parquet.ParquetWriter(path, table.schema, compression="zstd")
+        self.writers[name].write_table(table)
+        return f"{name}.parquet"
+
+    def close(self) -> None:
+        for writer in self.writers.values():
+            writer.close()
+
+
 def _stream(folder: Path, customers: int, seed: int, progress: Callable[[int, int], None] | None) -> None:
     files, pairs, written = {}, [], 0
-
-    def save(frame: pd.DataFrame, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        frame.to_parquet(path, index=False, compression="zstd")
-
-    for number, block in enumerate(simulate_blocks(customers, seed)):
-        for name, frame in block.tables.items():
-            save(frame, folder / name / f"part-{number:05d}.parquet")
-            files[name] = f"{name}/*.parquet"
-        pairs.append(block.truth.pop("pairs"))
-        for name, frame in block.truth.items():
-            save(frame, folder / "truth" / name / f"part-{number:05d}.parquet")
-        written += len(block.tables["customers"])
-        if progress is not None:
-            progress(written, customers)
-    whole = company_tables(seed)
-    for name, frame in whole.tables.items():
-        save(frame, folder / f"{name}.parquet")
-        files[name] = f"{name}.parquet"
-    for name, frame in {**whole.truth, "pairs": pair_lifts(pd.concat(pairs))}.items():
-        save(frame, folder / "truth" / f"{name}.parquet")
+    with closing(_Parquet(folder)) as parquet:
+        for number, block in enumerate(simulate_blocks(customers, seed)):
+            for name, frame in block.tables.items():
+                files[name] = parquet.write_part(name, number, frame)
+            for name, frame in block.truth.items():
+                if name == "pairs":
+                    pairs.append(frame)
+                else:
+                    parquet.append(f"truth/{name}", frame)
+            written += len(block.tables["customers"])
+            if progress is not None:
+                progress(written, customers)
+        whole = company_tables(seed)
+        for name, frame in whole.tables.items():
+            files[name] = parquet.append(name, frame)
+        for name, frame in {**whole.truth, "pairs": pair_lifts(pd.concat(pairs))}.items():
+            parquet.append(f"truth/{name}", frame)
     _write(folder / "truth" / "parameters.json", _parameters_json(seed))
     _write(folder / "company.yml", _company_yml(files))

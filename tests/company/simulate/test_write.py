@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pyarrow import parquet
 
 from crm_utils.company import load_company
 from crm_utils.company.simulate import simulate_tables, stream_company, write, write_company
@@ -94,9 +95,18 @@ def test_a_stream_holds_the_same_company(tmp_path):
     assert len(company.table("customers")) == BLOCK_SIZE + 50
     pairs = pd.read_parquet(out / "truth" / "pairs.parquet")
     pd.testing.assert_frame_equal(pairs, truth.tables["pairs"], check_dtype=False)
-    assert len(pd.read_parquet(out / "truth" / "customers")) == BLOCK_SIZE + 50
+    people = pd.read_parquet(out / "truth" / "customers.parquet")
+    pd.testing.assert_frame_equal(people, truth.tables["customers"], check_dtype=False, check_column_type=False)
     assert company.survey_settings.constructs
     assert [path.name for path in tmp_path.iterdir()] == ["big"]
+
+
+def test_a_nearly_empty_last_block_has_the_column_types_of_the_first(tmp_path):
+    out = stream_company(BLOCK_SIZE + 1, tmp_path / "big")
+    for folder in (path for path in out.iterdir() if path.is_dir() and path.name != "truth"):
+        first, last = (parquet.read_schema(path) for path in sorted(folder.glob("*.parquet")))
+        assert first.equals(last), folder.name
+    assert load_company(out).order_lines["ordered_at"].notna().all()
 
 
 def test_a_stream_keeps_one_block_in_memory(tmp_path, monkeypatch):
