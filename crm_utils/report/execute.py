@@ -33,6 +33,7 @@ from crm_utils.report.tree import kill_group
 
 _ENGINE = "crm"
 _START_SECONDS = 120
+_SOCKET_PATH_CHARACTERS = 90
 SNAPSHOT = "snapshot.ipynb"
 _SNAPSHOT_SECONDS = 2.0
 _CELL_FILE = re.compile(r"\S*ipykernel_\d+[/\\]\d+\.py")
@@ -180,7 +181,8 @@ class _ReportEngine(Engine):
         manager = client.create_kernel_manager()
         manager.on_start = lambda pid: progress.on_event({"event": "kernel", "pid": pid})
         manager.connection_file = str(progress.scratch / "k.json")
-        if os.name == "posix":  # no port to fight over between kernels that start at the same time
+        # No port to fight over between kernels that start at the same time; a socket's path has few characters.
+        if os.name == "posix" and len(manager.connection_file) < _SOCKET_PATH_CHARACTERS:
             manager.transport = "ipc"
         try:
             client.execute(cwd=str(progress.folder), env=kernel_environment(progress.scratch))
@@ -359,4 +361,6 @@ def execute_notebook(
         outcome = outcome_at(notebook, index, failed_outcome(output.ename, output.evalue))
     elif outcome.status != "ok":
         outcome = outcome_at(notebook, progress.index, outcome)
+        if progress.index is not None:  # whether its number arrived before the kernel ended is chance
+            notebook.cells[progress.index].execution_count = None
     return notebook, outcome

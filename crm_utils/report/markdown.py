@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mistune.util import safe_entity
@@ -26,10 +26,16 @@ class Heading:
 
 
 class Anchors:
-    """Hands out the anchors of one page: readable, and each once."""
+    """Hands out the anchors of one page: readable, and each once.
 
-    def __init__(self) -> None:
-        self._seen: dict[str, int] = {}
+    Parameters
+    ----------
+    taken : iterable of str, optional
+        Anchors that the page has already.
+    """
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._seen: dict[str, int] = dict.fromkeys(taken, 1)
 
     def make(self, text: str) -> str:
         """Make an anchor of a heading's text."""

@@ -7,9 +7,10 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,8 @@ class JobEnd:
         Position of the last code cell that started.
     seconds : float
         Wall time.
+    last_words : str
+        The last line that a worker wrote on standard error before it ended unasked.
     """
 
     job: Job
@@ -49,13 +52,16 @@ class JobEnd:
     timed_out: bool
     index: int | None
     seconds: float
+    last_words: str = ""
 
 
 class _Worker:
     kernel_pid: int | None = None  # while one runs: it leads a process group that a worker's sudden end leaves behind
 
-    def __init__(self, log: Path):
-        self._log = log.open("ab")
+    def __init__(self, log_folder: Path):
+        handle, name = tempfile.mkstemp(dir=log_folder, suffix=".log")
+        self._log = os.fdopen(handle, "wb")
+        self._log_path = Path(name)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "crm_utils.report.worker"],
             stdin=subprocess.PIPE,
@@ -84,6 +90,10 @@ class _Worker:
         """Give the next event; None when the worker has ended; raises queue.Empty when the time is up."""
         return self._events.get(timeout=max(seconds, 0))
 
+    def last_words(self) -> str:
+        lines = self._log_path.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
     def end(self) -> None:
         kill_tree(self._process.pid)
         if self.kernel_pid is not None:
@@ -103,83 +113,101 @@ class Pool:
         Jobs for `crm_utils.report.worker`.
     workers : int
         How many run at the same time.
-    log : pathlib.Path
-        File for what the workers write on standard error.
+    log_folder : pathlib.Path
+        Folder for what the workers write on standard error.
     on_cell : callable
-        Called with no argument from worker threads whenever a code cell starts.
+        Called without argument whenever a code cell starts.
+    on_end : callable
+        Called with a `JobEnd` for each job. Both are called from threads other than the caller's, so that Ctrl-C,
+        which Python raises in the main thread, never cuts one short; `on_end` is called by one thread at a time.
     """
 
-    def __init__(self, jobs: Sequence[Job], *, workers: int, log: Path, on_cell: Callable[[], None]):
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        *,
+        workers: int,
+        log_folder: Path,
+        on_cell: Callable[[], None],
+        on_end: Callable[[JobEnd], None],
+    ):
         self._pending: queue.SimpleQueue[Job] = queue.SimpleQueue()
         for job in jobs:
             self._pending.put(job)
-        self._count = len(jobs)
         self._slots = min(workers, len(jobs))
-        self._log = log
+        self._log_folder = log_folder
         self._on_cell = on_cell
-        self._ended: queue.Queue[JobEnd | BaseException] = queue.Queue()
+        self._on_end = on_end
+        self._finished: queue.Queue[BaseException | None] = queue.Queue()
         self._stopping = threading.Event()
         self._workers: set[_Worker] = set()
-        self._lock = threading.Lock()
+        self._workers_lock = threading.Lock()
+        self._end_lock = threading.Lock()
 
-    def results(self) -> Iterator[JobEnd]:
-        """Run all jobs and give each when it has ended; leaving the loop early ends the rest."""
+    def run(self) -> None:
+        """Run all jobs; an exception, Ctrl-C among them, ends the workers and what they have started."""
         threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(self._slots)]
         try:
             for thread in threads:
                 thread.start()
-            for _ in range(self._count):
-                ended = self._ended.get()
-                if isinstance(ended, BaseException):
-                    raise ended
-                yield ended
+            for _ in threads:
+                error = self._finished.get()
+                if error is not None:
+                    raise error
         finally:
             self._stopping.set()
-            with self._lock:
+            with self._workers_lock:
                 workers = list(self._workers)
             for worker in workers:
                 worker.end()
             for thread in threads:
-                thread.join()
+                if thread.ident is not None:
+                    thread.join()
 
     def _new_worker(self) -> _Worker | None:
-        with self._lock:
+        with self._workers_lock:
             if self._stopping.is_set():
                 return None
-            worker = _Worker(self._log)
+            worker = _Worker(self._log_folder)
             self._workers.add(worker)
             return worker
 
     def _drop(self, worker: _Worker) -> None:
-        with self._lock:
+        with self._workers_lock:
             self._workers.discard(worker)
         worker.end()
 
     def _serve(self) -> None:
+        error = None
+        try:
+            self._serve_until_done()
+        except BaseException as caught:  # must reach the thread that waits
+            error = caught
+        self._finished.put(error)
+
+    def _serve_until_done(self) -> None:
         worker = None
         try:
             while not self._stopping.is_set():
                 try:
                     job = self._pending.get_nowait()
                 except queue.Empty:
-                    break
+                    return
+                ready = worker is not None
                 if worker is None:
                     worker = self._new_worker()
                     if worker is None:
-                        break
+                        return
                     ready = self._wait_ready(worker)
-                    if not ready:
-                        self._drop(worker)
-                        worker = None
-                        self._ended.put(JobEnd(job, None, False, None, 0.0))
-                        continue
-                ended = self._run(worker, job)
+                unready = JobEnd(job, None, False, None, 0.0, worker.last_words())
+                ended = self._run(worker, job) if ready else unready
                 if ended.event is None:
                     self._drop(worker)
                     worker = None
-                self._ended.put(ended)
-        except BaseException as error:  # must reach the thread that waits for results
-            self._ended.put(error)
+                    if self._stopping.is_set():  # it was ended from here: the job has no result
+                        return
+                with self._end_lock:
+                    self._on_end(ended)
         finally:
             if worker is not None:
                 self._drop(worker)
@@ -198,7 +226,8 @@ class Pool:
         worker.send(job)
 
         def ended(event: dict[str, Any] | None, *, timed_out: bool = False) -> JobEnd:
-            return JobEnd(job, event, timed_out, index, time.monotonic() - started)
+            words = worker.last_words() if event is None and not timed_out else ""
+            return JobEnd(job, event, timed_out, index, time.monotonic() - started, words)
 
         while True:
             try:

@@ -33,6 +33,7 @@ _KINDS = (
     *((mime, mime) for mime in ("text/markdown", "text/latex", "text/plain")),
 )
 _LEFT_OUT_ALWAYS = frozenset({"exercise", "solution", "injected-parameters"})
+_PAGE_ANCHORS = ("content", "failure-heading", "data-and-provenance")
 _TITLE = re.compile(r'\s*<h1 id="[^"]*">(.*?)</h1>\s*', re.DOTALL)
 
 
@@ -117,7 +118,7 @@ class _PreparePage(Preprocessor):
     failed_cell = List()
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
-        anchors = Anchors()
+        anchors = Anchors(_PAGE_ANCHORS)
         headings: list[Heading] = []
         resources["title_html"], resources["title_text"] = None, None
         cells = []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import shutil
 import tempfile
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from crm_utils.errors import ParameterError
 from crm_utils.language import tr
 from crm_utils.report.headlines import headlines_csv, headlines_frame
-from crm_utils.report.notebooks import Notebook, choose_notebooks, match_name, notebook_names_message
+from crm_utils.report.notebooks import Notebook, choose_notebooks, match_name, notebook_names_message, notebook_paths
 from crm_utils.report.output import MANIFEST, RunFolder, check_out, manifest_text
 from crm_utils.report.parameters import check_values
 from crm_utils.report.pool import JobEnd, Pool, cores
@@ -55,8 +57,8 @@ class NotebookResult:
         HTML page and executed notebook.
     parameters : dict
         Values that the notebook ran with.
-    headlines : pandas.DataFrame
-        Columns notebook, name, value, low, high, unit, better.
+    records : tuple of dict
+        Headlines, with the keys notebook, name, value, low, high, unit, better.
     """
 
     name: str
@@ -71,13 +73,17 @@ class NotebookResult:
     page: Path | None = None
     notebook: Path | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
-    headlines: pd.DataFrame = field(default_factory=lambda: headlines_frame(()))
-    _records: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    records: tuple[dict[str, Any], ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether nothing went wrong; a skipped notebook is all right."""
         return self.status in ("ok", "skipped")
+
+    @property
+    def headlines(self) -> pd.DataFrame:
+        """Headlines as a frame: columns notebook, name, value, low, high, unit, better."""
+        return headlines_frame(self.records)
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class ReportRun:
     @property
     def headlines(self) -> pd.DataFrame:
         """Headlines of all notebooks, as in ``headlines.csv``."""
-        return headlines_frame(record for result in self.results for record in result._records)
+        return headlines_frame(record for result in self.results for record in result.records)
 
     @property
     def ok(self) -> bool:
@@ -178,41 +184,39 @@ def plan_run(
     """Check names, parameters and data; arguments and errors as for `run_report`."""
     from crm_utils.company import check_company
 
-    chosen = choose_notebooks(notebooks, folder=None if notebook_folder is None else Path(notebook_folder))
+    folder = None if notebook_folder is None else Path(notebook_folder)
+    chosen = choose_notebooks(notebooks, folder=folder)
     common = dict(parameters or {})
     if "data" in common:
         if data is not None and str(data) != str(common["data"]):
             raise ParameterError(f"the data are given twice: {data} and the parameter data={common['data']}.")
         data = common.pop("data")
-    own = _match_per_notebook(per_notebook or {}, chosen)
-    folder = None if data is None or str(data) in ("", "demo") else Path(data).expanduser().resolve()
-    if folder is not None:
-        own = {
-            notebook.name: {**own.get(notebook.name, {}), "data": str(folder)}
-            if any(parameter.name == "data" for parameter in notebook.parameters)
-            else own.get(notebook.name, {})
-            for notebook in chosen
-        }
+    own = _match_per_notebook(per_notebook or {}, chosen, folder)
+    company = None if data is None or str(data) in ("", "demo") else Path(data).expanduser().resolve()
+    for notebook in chosen:
+        if any(parameter.name == "data" for parameter in notebook.parameters):
+            own.setdefault(notebook.name, {})["data"] = "demo" if company is None else str(company)
     values = check_values({notebook.name: notebook.parameters for notebook in chosen}, common, own)
-    check = check_company(folder, as_of=common.get("as_of") or None)
+    check = check_company(company, as_of=common.get("as_of") or None)
     check.raise_problems()
-    return Plan(chosen, values, check, "demo" if folder is None else folder.name)
+    return Plan(chosen, values, check, "demo" if company is None else company.name)
 
 
 def _match_per_notebook(
-    given: Mapping[str, Mapping[str, Any]], chosen: tuple[Notebook, ...]
+    given: Mapping[str, Mapping[str, Any]], chosen: tuple[Notebook, ...], folder: Path | None
 ) -> dict[str, dict[str, Any]]:
+    """Sort values by the notebook they are for; those of notebooks that exist and are not chosen are left alone."""
     names = [notebook.name for notebook in chosen]
     matched: dict[str, dict[str, Any]] = {}
     problems = []
     for key, values in given.items():
         name = match_name(str(key), names)
-        if name is None:
-            problems.append(f"per-notebook parameters: {notebook_names_message(str(key), names)}")
-        elif "data" in values:
-            problems.append(f"per-notebook parameters of {name}: one run has one company; leave 'data' to the run")
-        else:
+        if "data" in values:
+            problems.append(f"per-notebook parameters of {key}: one run has one company; leave 'data' to the run")
+        elif name is not None:
             matched[name] = dict(values)
+        elif match_name(str(key), everything := [*names, *notebook_paths(folder)]) is None:
+            problems.append(f"per-notebook parameters: {notebook_names_message(str(key), everything)}")
     if problems:
         raise ParameterError("\n".join(problems))
     return matched
@@ -276,8 +280,8 @@ def run_report(
     out = None if out is None else Path(out).expanduser().resolve()
     timeout = DEFAULT_TIMEOUT_SECONDS if timeout is None else timeout
     jobs = cores() if jobs is None else jobs
-    if not timeout > 0:
-        raise ParameterError(f"timeout must be more than 0 seconds, not {timeout!r}.")
+    if not 0 < timeout < math.inf:
+        raise ParameterError(f"timeout must be more than 0 seconds and not endless, not {timeout!r}.")
     if jobs < 1:
         raise ParameterError(f"jobs must be 1 or more, not {jobs!r}.")
     if out is not None:
@@ -366,12 +370,15 @@ class _Run:
         by_name = {notebook.name: notebook for notebook in runnable}
         jobs = [self._job(notebook, scratch, position) for position, notebook in enumerate(runnable)]
         self.progress.start([*self.results.values()], runnable)
-        pool = Pool(jobs, workers=self.workers, log=scratch / "workers.log", on_cell=self.progress.cell)
+
+        def on_end(ended: JobEnd) -> None:
+            result = self._take(by_name[ended.job["name"]], ended)
+            self.results[result.name] = result
+            self.progress.notebook(result)
+
+        pool = Pool(jobs, workers=self.workers, log_folder=scratch, on_cell=self.progress.cell, on_end=on_end)
         try:
-            for ended in pool.results():
-                result = self._take(by_name[ended.job["name"]], ended)
-                self.results[result.name] = result
-                self.progress.notebook(result)
+            pool.run()
         finally:
             self.progress.end()
 
@@ -379,11 +386,14 @@ class _Run:
         """Bring a job's files into the run's folder, making them here when the worker could not."""
         event = ended.event
         if event is None:
-            event = _finish_for_worker(ended, self.timeout)
+            try:
+                event = _finish_for_worker(ended, self.timeout)
+            except Exception:  # like the worker: one page must not cost the others
+                event = {"event": "broken", "message": traceback.format_exc()}
         if event["event"] == "broken":
             last_line = event["message"].strip().splitlines()[-1]
             error, _, message = last_line.partition(": ")
-            outcome = {"status": "failed", "reason": tr("The page could not be written."), "error": error}
+            outcome = {"status": "failed", "reason": tr("The notebook could not be run or shown."), "error": error}
             event = {**outcome, "message": message, "cell": None, "source": "", "headlines": []}
         written = {}
         for kind, ending in (("notebook", "ipynb"), ("page", "html")):
@@ -396,8 +406,7 @@ class _Run:
             notebook,
             event["status"],
             seconds=ended.seconds,
-            headlines=headlines_frame(records),
-            _records=records,
+            records=records,
             **{key: event[key] for key in ("reason", "cell", "source", "error", "message")},
             **written,
         )
@@ -412,12 +421,12 @@ class _Run:
                 "message": result.message,
                 "page": result.page.name if result.page else "",
                 "notebook": result.notebook.name if result.notebook else "",
-                "headlines": list(result._records),
+                "headlines": list(result.records),
                 "parameters": self._rows(notebook),
             }
             for notebook, result in zip(self.plan.notebooks, results, strict=True)
         ]
-        records = [record for result in results for record in result._records]
+        records = [record for result in results for record in result.records]
         self.folder.write(HEADLINES, headlines_csv(records))
         stated = {self._as_of(notebook) for notebook in self.plan.notebooks}
         as_of = stated.pop() if len(stated) == 1 else self.company["as_of"]
@@ -487,6 +496,6 @@ def _finish_for_worker(ended: JobEnd, timeout: float) -> dict[str, Any]:
     if ended.timed_out:
         outcome = timeout_outcome(timeout)
     else:
-        outcome = died_outcome(tr("The process that ran the notebook was ended from outside."))
+        outcome = died_outcome(ended.last_words or tr("The process that ran the notebook was ended from outside."))
     index = ended.index if ended.index is not None and ended.index < len(notebook.cells) else None
     return finish(ended.job, notebook, outcome_at(notebook, index, outcome))

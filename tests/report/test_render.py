@@ -137,8 +137,8 @@ def test_left_out(tags, is_demo, expected):
 def test_the_failed_cell_is_shown_even_where_it_would_be_left_out():
     outcome = {"status": "failed", "reason": "r", "cell": 2, "source": "1/0", "error": "E", "message": "m"}
     page = render(text("# T"), code("one"), code("1/0", tags=["solution"]), outcome=outcome)
-    assert 'id="code-2" open' in page
-    assert 'href="#code-2"' in page
+    assert 'id="code:2" open' in page
+    assert 'href="#code:2"' in page
 
 
 def test_title_and_contents_come_from_the_headings():
