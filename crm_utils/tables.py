@@ -100,18 +100,19 @@ def table_html(
         frame = frame.reset_index()
     chosen = dict(formats or {})
     shown = frame.head(max_rows)
-    columns = []
+    columns, heads = [], []
     for position, name in enumerate(frame.columns):
         values = frame.iloc[:, position]
         numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
         template = chosen.get(name, column_format(values))
         columns.append([_cell(value, template, numeric) for value in shown.iloc[:, position]])
-    head = "".join(f'<th scope="col">{html.escape(str(name).replace("_", " "))}</th>' for name in frame.columns)
+        align = ' class="number"' if numeric else ""
+        heads.append(f'<th scope="col"{align}>{html.escape(str(name).replace("_", " "))}</th>')
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in zip(*columns, strict=True))
     parts = ['<table class="crm-table">']
     if caption:
         parts.append(f"<caption>{html.escape(caption)}</caption>")
-    parts.append(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+    parts.append(f"<thead><tr>{''.join(heads)}</tr></thead><tbody>{body}</tbody></table>")
     if len(frame) > max_rows:
         more = tr("… and {rows:,} more rows").format(rows=len(frame) - max_rows)
         parts.append(f'<p class="more-rows">{html.escape(more)}</p>')
