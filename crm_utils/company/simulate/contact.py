@@ -85,8 +85,8 @@ class ContactPlan:
         Opening hours, each by its first hour of the day.
     calls_per_hour : dict of int to float
         Hour of the day → mean calls (Poisson).
-    agents : dict of int to int
-        Hour of the day → agents on duty.
+    staff : dict of int to int
+        Hour of the day → staff on duty at the desk.
     service_minutes : float
         Mean of the exponential handling time.
     patience_minutes : float
@@ -169,7 +169,7 @@ class ContactPlan:
     calls_per_hour: dict[int, float] = field(
         default_factory=lambda: dict(zip(range(9, 19), (4.0, 8.0, 7.5, 5.0, 4.0, 5.0, 7.0, 7.5, 5.0, 3.0), strict=True))
     )
-    agents: dict[int, int] = field(
+    staff: dict[int, int] = field(
         default_factory=lambda: dict(zip(range(9, 19), (1, 2, 2, 1, 1, 1, 2, 2, 1, 1), strict=True))
     )
     service_minutes: float = 7.0
@@ -442,7 +442,7 @@ def _messages(people: pd.DataFrame, orders: _Orders, rng: np.random.Generator) -
 
 
 def queue_calls(
-    arrival: np.ndarray, service: np.ndarray, patience: np.ndarray, agents_free: list[float]
+    arrival: np.ndarray, service: np.ndarray, patience: np.ndarray, staff_free: list[float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Serve calls in the order of arrival; callers who wait longer than their patience hang up (M/M/n+M).
 
@@ -452,13 +452,13 @@ def queue_calls(
         Moments of arrival, ascending; any unit.
     service, patience : ndarray, shape (calls,)
         Handling time and longest wait of each call, same unit.
-    agents_free : list of float
-        When each agent is free for the first call. Not changed.
+    staff_free : list of float
+        When each member of staff is free for the first call. Not changed.
 
     Returns
     -------
     waited : ndarray
-        Time in the queue, until an agent answers or the caller hangs up.
+        Time in the queue, until the call is answered or the caller hangs up.
     abandoned : ndarray of bool
 
     References
@@ -472,7 +472,7 @@ def queue_calls(
     >>> waited.tolist(), abandoned.tolist()
     ([0.0, 4.0, 1.5], [False, False, True])
     """
-    free = list(agents_free)
+    free = list(staff_free)
     heapq.heapify(free)
     waited, abandoned = np.zeros(len(arrival)), np.zeros(len(arrival), dtype=bool)
     calls = zip(arrival.tolist(), service.tolist(), patience.tolist(), strict=True)
@@ -487,10 +487,10 @@ def queue_calls(
 
 
 def _calls(people: pd.DataFrame, orders: _Orders, rng: np.random.Generator) -> pd.DataFrame:
-    """Make the desk's telephone log: Poisson calls by hour of the day, answered by the agents on duty.
+    """Make the desk's telephone log: Poisson calls by hour of the day, answered by the staff on duty.
 
     Shifts change on the hour; a call that is being handled is finished. Each stretch of hours with the same number
-    of agents is one queue, which starts empty: the desk's load is light enough for that to matter little.
+    of staff is one queue, which starts empty: the desk's load is light enough for that to matter little.
     """
     first_day = moment(CONTACT.desk_start)
     days = np.arange(first_day, _END, MICROSECONDS_PER_DAY)
@@ -504,7 +504,7 @@ def _calls(people: pd.DataFrame, orders: _Orders, rng: np.random.Generator) -> p
         service = rng.exponential(CONTACT.service_minutes, len(minute))
         patience = rng.exponential(CONTACT.patience_minutes, len(minute))
         # Days are set far apart on one clock, so that one pass serves them all and every day starts empty.
-        waited, abandoned = queue_calls(day * 1e5 + minute, service, patience, [0.0] * CONTACT.agents[stretch[0]])
+        waited, abandoned = queue_calls(day * 1e5 + minute, service, patience, [0.0] * CONTACT.staff[stretch[0]])
         started = days[day] + (minute * 60e6).astype(np.int64)
         parts.append(
             pd.DataFrame({"started": started, "minutes": service, "waited": waited * 60, "abandoned": abandoned})
@@ -521,10 +521,10 @@ def _calls(people: pd.DataFrame, orders: _Orders, rng: np.random.Generator) -> p
 
 
 def _stretches() -> list[list[int]]:
-    """Cut the opening hours where the number of agents changes."""
+    """Cut the opening hours where the number of staff changes."""
     stretches: list[list[int]] = []
     for hour in CONTACT.desk_hours:
-        if stretches and CONTACT.agents[stretches[-1][0]] == CONTACT.agents[hour]:
+        if stretches and CONTACT.staff[stretches[-1][0]] == CONTACT.staff[hour]:
             stretches[-1].append(hour)
         else:
             stretches.append([hour])

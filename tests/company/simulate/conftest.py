@@ -66,21 +66,21 @@ def make_order_lines(people: pd.DataFrame, seed: int) -> pd.DataFrame:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def people() -> pd.DataFrame:
     return make_people(5_000, seed=11)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def order_lines(people) -> pd.DataFrame:
     return make_order_lines(people, seed=12)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def many_people() -> pd.DataFrame:
     return make_people(40_000, seed=21)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def many_order_lines(many_people) -> pd.DataFrame:
     return make_order_lines(many_people, seed=22)

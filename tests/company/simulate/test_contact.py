@@ -22,32 +22,32 @@ def simulated(many_people, many_order_lines):
     return tables["interactions"], truth["complaints"], members
 
 
-def erlang_a(arrivals: float, service: float, patience: float, agents: int) -> tuple[float, float]:
+def erlang_a(arrivals: float, service: float, patience: float, staff: int) -> tuple[float, float]:
     """Share abandoned and mean wait in M/M/n+M, from the balance equations of the birth-death chain."""
     weights = [1.0]
     for k in range(1, 400):
-        leaving = min(k, agents) / service + max(k - agents, 0) / patience
+        leaving = min(k, staff) / service + max(k - staff, 0) / patience
         weights.append(weights[-1] * arrivals / leaving)
     state = np.array(weights) / sum(weights)
-    queue = float((np.maximum(np.arange(400) - agents, 0) * state).sum())
+    queue = float((np.maximum(np.arange(400) - staff, 0) * state).sum())
     return queue / patience / arrivals, queue / arrivals
 
 
-@pytest.mark.parametrize(("per_minute", "agents"), [(0.10, 1), (0.25, 2), (0.60, 4)])
-def test_queue_matches_erlang_a(per_minute, agents):
+@pytest.mark.parametrize(("per_minute", "staff"), [(0.10, 1), (0.25, 2), (0.60, 4)])
+def test_queue_matches_erlang_a(per_minute, staff):
     rng = np.random.default_rng(1)
     n, service, patience = 150_000, 7.0, 6.0
     arrival = np.cumsum(rng.exponential(1 / per_minute, n))
-    waited, abandoned = queue_calls(arrival, rng.exponential(service, n), rng.exponential(patience, n), [0.0] * agents)
-    share, wait = erlang_a(per_minute, service, patience, agents)
+    waited, abandoned = queue_calls(arrival, rng.exponential(service, n), rng.exponential(patience, n), [0.0] * staff)
+    share, wait = erlang_a(per_minute, service, patience, staff)
     assert abandoned.mean() == pytest.approx(share, rel=0.03)
     assert waited.mean() == pytest.approx(wait, rel=0.03)
 
 
-def test_queue_leaves_the_agents_list_alone():
-    agents = [3.0, 0.0]
-    queue_calls(np.array([1.0]), np.array([1.0]), np.array([1.0]), agents)
-    assert agents == [3.0, 0.0]
+def test_queue_leaves_the_staff_list_alone():
+    staff = [3.0, 0.0]
+    queue_calls(np.array([1.0]), np.array([1.0]), np.array([1.0]), staff)
+    assert staff == [3.0, 0.0]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_abandonment_of_the_log_follows_erlang_a(log):
     hours = log["started_at"].dt.hour
     for hour in (11, 13, 14, 16):
         share, _ = erlang_a(
-            CONTACT.calls_per_hour[hour] / 60, CONTACT.service_minutes, CONTACT.patience_minutes, CONTACT.agents[hour]
+            CONTACT.calls_per_hour[hour] / 60, CONTACT.service_minutes, CONTACT.patience_minutes, CONTACT.staff[hour]
         )
         seen = log.loc[hours == hour, "abandoned"].astype(float)
         # A stretch of hours starts empty, which takes a little off.
