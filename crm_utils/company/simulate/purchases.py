@@ -194,8 +194,8 @@ def _pair_expectations(
     by_weight = np.where(several, lines - 1, 1)
 
     def absent(members: list[int]) -> np.ndarray:
-        none_weighed = 1 - weighed[cell][:, members].sum(axis=1)
-        none_other = np.where(several, 1 - anything[cell][:, members].sum(axis=1), 1)
+        none_weighed = 1 - weighed[:, members].sum(axis=1)[cell]
+        none_other = np.where(several, 1 - anything[:, members].sum(axis=1)[cell], 1)
         return none_weighed**by_weight * none_other
 
     rows = []
