@@ -141,8 +141,13 @@ class _Progress:
         self.notebook: NotebookNode | None = None
         self.index: int | None = None
         self.on_event = on_event
-        self._saved_at = time.monotonic()
+        self._saved_at = 0.0
         self._cost = 0.0
+
+    def begin(self, notebook: NotebookNode) -> None:
+        """Take the notebook as papermill has prepared it."""
+        self.notebook = notebook
+        self._save()
 
     def remaining(self, _cell: NotebookNode | None = None) -> float:
         """Seconds left; never 0, which would mean "no limit" to nbclient."""
@@ -153,11 +158,14 @@ class _Progress:
         if cell.cell_type == "code":
             self.index = cell_index
             self.on_event({"event": "cell", "index": cell_index})
+        if time.monotonic() - self._saved_at > max(_SNAPSHOT_SECONDS, 20 * self._cost):
+            self._save()
+
+    def _save(self) -> None:
         started = time.monotonic()
-        if started - self._saved_at > max(_SNAPSHOT_SECONDS, 20 * self._cost):
-            write_atomic(self.scratch / SNAPSHOT, nbformat.writes(self.notebook))
-            self._saved_at = time.monotonic()
-            self._cost = self._saved_at - started
+        write_atomic(self.scratch / SNAPSHOT, nbformat.writes(self.notebook))
+        self._saved_at = time.monotonic()
+        self._cost = self._saved_at - started
 
 
 class _ReportEngine(Engine):
@@ -165,7 +173,7 @@ class _ReportEngine(Engine):
 
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, *, progress: _Progress, **_) -> None:
-        progress.notebook = nb_man.nb
+        progress.begin(nb_man.nb)
         client = _Client(
             nb_man,
             kernel_name=kernel_name,

@@ -32,7 +32,7 @@ _KINDS = (
     *((mime, mime) for mime in ("image/svg+xml", "text/html", "image/png", "image/jpeg")),
     *((mime, mime) for mime in ("text/markdown", "text/latex", "text/plain")),
 )
-_LEFT_OUT_ALWAYS = frozenset({"exercise", "solution", "injected-parameters"})
+_LEFT_OUT_ALWAYS = frozenset({"exercise", "solution", "interactive", "injected-parameters"})
 _PAGE_ANCHORS = ("content", "failure-heading", "data-and-provenance")
 _TITLE = re.compile(r'\s*<h1 id="[^"]*">(.*?)</h1>\s*', re.DOTALL)
 
@@ -52,8 +52,8 @@ def left_out(tags: Sequence[str], *, is_demo: bool, tables: Sequence[str]) -> bo
     Returns
     -------
     bool
-        True for exercises and solutions, for sections about the demo's truth on other data, and for cells tagged
-        ``needs:<table>`` whose table is absent.
+        True for exercises, solutions and what only a reader in Jupyter needs, for sections about the demo's truth on
+        other data, and for cells tagged ``needs:<table>`` whose table is absent.
 
     Examples
     --------

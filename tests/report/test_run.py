@@ -54,7 +54,8 @@ def notebooks(make_notebooks):
         ("code", "headline('Revenue', 0.1 + 0.2, unit='GBP', better='higher')\nheadline('=1+1', 2)"),
         ("code", "say('Written by {name}.', name=script)"),
         ("code", "print(ascii([quote, lines, script, chinese, long]))"),
-        ("code", "print(sys.executable, os.getcwd(), os.environ['PYTHONHASHSEED'])"),
+        ("code", "print(sys.executable, os.getcwd(), os.environ['PYTHONHASHSEED'], 'strange' in globals())"),
+        ("code", "import matplotlib.pyplot as plt\nplt.figure(figsize=(1, 1), facecolor=None).get_facecolor()"),
         ("code", "warnings.warn('careful')"),
         ("text", "SECRET", "solution"),
         parameters=BAD_SHAPES,
@@ -82,8 +83,24 @@ def run_once(notebooks, company_folder, out):
 
 @pytest.fixture(scope="module")
 def run(notebooks, company_folder, tmp_path_factory):
+    """Run on the machine of somebody with settings of all kinds; the second run below is made without them."""
+    home = tmp_path_factory.mktemp("home")
+    startup = home / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00.py").write_text("strange = True", encoding="utf-8")
+    (home / "startup.py").write_text("strange = True", encoding="utf-8")
+    kernel = home / "jupyter" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text('{"argv": ["false"], "display_name": "x", "language": "python"}')
+    (home / "matplotlibrc").write_text("figure.facecolor: red", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRM_TEST_MARK", "first-run")
+        patch.setenv("IPYTHONDIR", str(home / "ipython"))
+        patch.setenv("JUPYTER_PATH", str(home / "jupyter"))
+        patch.setenv("PYTHONSTARTUP", str(home / "startup.py"))
+        patch.setenv("MATPLOTLIBRC", str(home / "matplotlibrc"))
+        patch.setenv("MPLBACKEND", "nonsense")
+        patch.setenv("PYTHONHASHSEED", "5")
         return run_once(notebooks, company_folder, tmp_path_factory.mktemp("runs") / "first")
 
 
@@ -153,11 +170,12 @@ def test_hostile_texts_arrive_as_they_are(results):
     assert ast.literal_eval(printed) == list(HOSTILE.values())
 
 
-def test_the_kernel_is_this_interpreter_in_the_notebooks_folder(results, notebooks):
+def test_the_kernel_is_this_interpreter_in_the_notebooks_folder_without_the_users_settings(results, notebooks):
     import sys
 
     text = results["03_good"].notebook.read_text(encoding="utf-8")
-    assert f"{sys.executable} {notebooks.resolve()} 0" in text
+    assert f"{sys.executable} {notebooks.resolve()} 0 False" in text
+    assert "(1.0, 1.0, 1.0, 1.0)" in text
 
 
 def test_customer_data_is_text_in_every_file(run):
@@ -239,7 +257,11 @@ def test_what_hangs_is_stopped_in_time_and_what_is_well_is_complete(
     maker.write("01_loop", ("code", "print('so far')"), ("code", "while True:\n    pass"))
     maker.write("02_sleep", ("code", "import time\ntime.sleep(1000)"))
     # A worker that does not answer any more, and one that is gone: the parent has to see to it.
-    maker.write("03_stop", ("code", "import os, signal, time\nos.kill(os.getppid(), signal.SIGSTOP)\ntime.sleep(1000)"))
+    maker.write(
+        "03_stop",
+        ("code", "import os, signal, time\nprint('so far')\ntime.sleep(2.5)"),
+        ("code", "os.kill(os.getppid(), signal.SIGSTOP)\ntime.sleep(1000)"),
+    )
     maker.write("04_orphan", ("code", "import os, signal, time\nos.kill(os.getppid(), 9)\nwhile True: pass"))
     maker.write("05_well", ("code", "print('well')"))
     monkeypatch.setattr(pool_module, "_GRACE_SECONDS", 2.0)
@@ -265,8 +287,12 @@ def test_what_hangs_is_stopped_in_time_and_what_is_well_is_complete(
     }
     assert (results["01_loop"].cell, results["01_loop"].source) == (3, "while True:\n    pass")
     assert "so far" in results["01_loop"].page.read_text(encoding="utf-8")
-    assert results["02_sleep"].cell == results["03_stop"].cell == results["04_orphan"].cell == 2
-    assert "Stopped after 12 seconds" in results["03_stop"].page.read_text(encoding="utf-8")
+    assert results["02_sleep"].cell == results["04_orphan"].cell == 2
+    assert "kill(os.getppid(), 9)" in results["04_orphan"].source
+    assert (results["03_stop"].cell, results["03_stop"].source[:8]) == (3, "os.kill(")
+    stopped = results["03_stop"].page.read_text(encoding="utf-8")
+    assert "Stopped after 12 seconds" in stopped
+    assert '<pre class="output" tabindex="0">so far' in stopped
     assert not [path for path in run.folder.iterdir() if path.name.startswith(".")]
 
 
