@@ -34,7 +34,8 @@ _HOMES = {
     "verdict_text": "crm_utils.claims",
     "show_table": "crm_utils.tables",
 }
-__all__ = sorted(_HOMES)
+_ROOMS = ("company", "identify", "report", "value")
+__all__ = sorted([*_HOMES, *_ROOMS])
 
 if TYPE_CHECKING:
     from crm_utils.claims import claim_verdict, verdict_text
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str):
     """Import a public name when it is first asked for (PEP 562)."""
+    if name in _ROOMS:
+        return import_module(f"crm_utils.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'crm_utils' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
@@ -71,4 +74,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *__all__})

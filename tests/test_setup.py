@@ -53,7 +53,7 @@ def test_every_public_name_can_be_imported():
     import crm_utils
 
     for name in crm_utils.__all__:
-        assert getattr(crm_utils, name).__name__ == name
+        assert getattr(crm_utils, name).__name__.removeprefix("crm_utils.") == name
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = crm_utils.nonsense
 

@@ -7,6 +7,7 @@ Types are converted here, because a conversion that fails must name the rows; th
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -224,10 +225,17 @@ def _survey_columns(survey: SurveySettings) -> dict[str, Column]:
     }
 
 
-def _pandera():
-    """Import pandera, which is slow and, beside an installed PySpark, passes on a warning that concerns neither."""
+@contextmanager
+def _quiet_about_spark():
+    """Let pandera look for an installed PySpark without passing on a warning that concerns neither."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="PySpark does not yet fully support", category=FutureWarning)
+        yield
+
+
+def _pandera():
+    """Import pandera when there is something to check: it is slow to import."""
+    with _quiet_about_spark():
         import pandera.pandas
     return pandera.pandas
 
@@ -292,7 +300,8 @@ def _rule_problems(
     of_rows = _row_rules(table, present)
     rules += [rule for rule, _ in of_rows]
     try:
-        pa.DataFrameSchema(fields, checks=[check for _, check in of_rows]).validate(frame, lazy=True)
+        with _quiet_about_spark():
+            pa.DataFrameSchema(fields, checks=[check for _, check in of_rows]).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases
     else:

@@ -198,7 +198,7 @@ def _amount(columns: list[str], amount: str, quantity: str, unit_price: str, dis
 def _collected(frame: Any) -> pd.DataFrame:
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect(backend="pyarrow")
-    return frame.to_pandas()
+    return frame.to_pandas().reset_index(drop=True)
 
 
 def _open(lines: Any) -> Any:

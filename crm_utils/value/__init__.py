@@ -2,7 +2,15 @@
 
 from crm_utils.value.abc_classes import ABC_CLASSES, abc, abc_table, plot_abc
 from crm_utils.value.accuracy import accuracy_table, plot_accuracy, prediction_accuracy, simple_scores
-from crm_utils.value.concentration import concentration, gini, lorenz, lorenz_table, plot_lorenz, top_share
+from crm_utils.value.concentration import (
+    concentration,
+    concentration_table,
+    gini,
+    lorenz,
+    lorenz_table,
+    plot_lorenz,
+    top_share,
+)
 from crm_utils.value.migration import (
     migration_table,
     next_period_outcome,

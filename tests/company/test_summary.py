@@ -44,6 +44,10 @@ def test_every_column_against_the_hand_computed_summary(order_lines, by_hand):
     pd.testing.assert_frame_equal(purchase_summary(order_lines, as_of="2025-04-01"), by_hand)
 
 
+def test_the_order_of_lines_does_not_matter(order_lines, by_hand):
+    pd.testing.assert_frame_equal(purchase_summary(order_lines.iloc[::-1], as_of="2025-04-01"), by_hand)
+
+
 def test_lines_on_the_day_of_the_analysis_do_not_count(order_lines):
     summary = purchase_summary(order_lines, as_of="2025-03-31").set_index("customer_id")
     assert summary.loc["bob", "orders"] == 1
