@@ -110,7 +110,7 @@ def format_value(value: float | None, unit: str = "") -> str:
         return f"{value:,.0f}"
     if size >= 10:
         return f"{value:,.1f}"
-    return f"{value:.2f}" if size >= 0.1 or size == 0 else f"{value:.3g}"
+    return f"{value:.2f}" if size >= 1 or size == 0 else f"{value:.3g}"
 
 
 def card_texts(record: Mapping[str, Any]) -> dict[str, str]:
@@ -119,7 +119,7 @@ def card_texts(record: Mapping[str, Any]) -> dict[str, str]:
     interval = ""
     if record["low"] is not None:
         low, high = (format_value(record[end], unit) for end in ("low", "high"))
-        interval = tr("between {low} and {high}").format(low=low, high=high)
+        interval = tr("{low} to {high}").format(low=low, high=high)
     shown = "" if unit == "share" or record["value"] is None else unit
     return {"name": record["name"], "value": format_value(record["value"], unit), "unit": shown, "interval": interval}
 
@@ -156,7 +156,7 @@ def headline(
     Examples
     --------
     >>> headline("Share of the top fifth", 0.6127, unit="share", low=0.598, high=0.629)
-    Share of the top fifth: 61.3% (between 59.8% and 62.9%)
+    Share of the top fifth: 61.3% (59.8% to 62.9%)
     """
     from IPython import get_ipython
 

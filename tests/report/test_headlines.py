@@ -10,6 +10,7 @@ from crm_utils.errors import ParameterError
 from crm_utils.report.headlines import (
     MIME,
     collect_headlines,
+    format_value,
     formula_safe,
     headline,
     headlines_csv,
@@ -69,7 +70,7 @@ def test_wrong_numbers_are_refused(arguments, message):
 
 def test_outside_a_notebook_a_headline_is_a_line(capsys):
     headline("Revenue", 1_234_567.891, unit="CNY", low=1_000_000.0, high=2_000_000.0)
-    assert capsys.readouterr().out == "Revenue: 1,234,568 CNY (between 1,000,000 and 2,000,000)\n"
+    assert capsys.readouterr().out == "Revenue: 1,234,568 CNY (1,000,000 to 2,000,000)\n"
     headline("Churn", float("nan"), unit="share")
     assert capsys.readouterr().out == "Churn: not available\n"
 
@@ -89,3 +90,20 @@ def test_headlines_are_collected_in_order_and_other_outputs_ignored():
         nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", {MIME: second})]),
     ]
     assert collect_headlines(notebook) == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.593472, "", "0.593"),
+        (0.00123456, "", "0.00123"),
+        (0.0, "", "0.00"),
+        (3.14159, "", "3.14"),
+        (-12.345, "", "-12.3"),
+        (3_297_878.44, "CNY", "3,297,878"),
+        (0.05831, "share", "5.8%"),
+        (4768, "", "4,768"),
+    ],
+)
+def test_numbers_are_shown_with_a_handful_of_digits(value, unit, text):
+    assert format_value(value, unit) == text
