@@ -110,7 +110,9 @@ def format_value(value: float | None, unit: str = "") -> str:
         return f"{value:,.0f}"
     if size >= 10:
         return f"{value:,.1f}"
-    return f"{value:.2f}" if size >= 1 or size == 0 else f"{value:.3g}"
+    if size >= 1 or size == 0:
+        return f"{value:.2f}"
+    return f"{value:.3f}" if size >= 0.1 else f"{value:.3g}"
 
 
 def card_texts(record: Mapping[str, Any]) -> dict[str, str]:

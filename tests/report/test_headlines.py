@@ -96,6 +96,7 @@ def test_headlines_are_collected_in_order_and_other_outputs_ignored():
     ("value", "unit", "text"),
     [
         (0.593472, "", "0.593"),
+        (0.5798, "", "0.580"),
         (0.00123456, "", "0.00123"),
         (0.0, "", "0.00"),
         (3.14159, "", "3.14"),
