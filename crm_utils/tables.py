@@ -63,7 +63,8 @@ def _cell(value: Any, template: Format, numeric: bool) -> str:
     text = template(value) if callable(template) else template.format(value)
     if numeric:
         return f'<td class="number" data-value="{float(value)!r}">{html.escape(text)}</td>'
-    return f"<td>{html.escape(text)}</td>"
+    moment = ' class="date"' if isinstance(value, pd.Timestamp) else ""
+    return f"<td{moment}>{html.escape(text)}</td>"
 
 
 def table_html(

@@ -279,7 +279,7 @@ TABLES: dict[str, Table] = {
                 "text", "pairwise comparison or rating", required=True, filled=True, allowed=("pairwise", "rating")
             ),
             "item": Column("text", "what was judged", required=True, filled=True),
-            "other": Column("text", "what it was compared with; blank for a rating", required=True),
+            "other": Column("text", "what it was compared with, or for what it was rated; may be blank", required=True),
             "value": Column("number", "how many times more important, or the rating", required=True, filled=True),
         },
         key=("expert", "kind", "item", "other"),

@@ -132,6 +132,7 @@ def revenue_over_time(lines: pd.DataFrame, *, as_of: Any, period: str = "month")
     ends = table["period"] + pd.tseries.frequencies.to_offset(_PERIODS[period])
     first = lines["ordered_at"].min().normalize() if len(lines) else day
     table["complete"] = (table["period"] >= first) & (ends <= day)
+    table.attrs["period"] = period
     return table
 
 
@@ -160,7 +161,11 @@ def plot_revenue_over_time(table: pd.DataFrame, *, currency: str = "", ax: Axes 
     ax.bar(table["period"], table["revenue"], width=width, align="edge", color=colors)
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.grid(visible=False, axis="x")
-    ax.set(title=tr("Revenue by period"), ylabel=tr("Revenue ({unit})").format(unit=currency or tr("money")))
+    period = tr(table.attrs.get("period", "period"))
+    ax.set(
+        title=tr("Revenue by {period}").format(period=period),
+        ylabel=tr("Revenue ({unit})").format(unit=currency or tr("money")),
+    )
     whole = table[table["complete"]]
     text = tr("Bars of revenue in {n} periods.").format(n=len(table))
     if len(whole):
