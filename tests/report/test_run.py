@@ -259,7 +259,7 @@ def test_what_hangs_is_stopped_in_time_and_what_is_well_is_complete(
     # A worker that does not answer any more, and one that is gone: the parent has to see to it.
     maker.write(
         "03_stop",
-        ("code", "import os, signal, time\nprint('so far')\ntime.sleep(2.5)"),
+        ("code", "import os, signal, time\nprint('so far')\ntime.sleep(2.1)"),
         ("code", "os.kill(os.getppid(), signal.SIGSTOP)\ntime.sleep(1000)"),
     )
     maker.write("04_orphan", ("code", "import os, signal, time\nos.kill(os.getppid(), 9)\nwhile True: pass"))
@@ -273,7 +273,7 @@ def test_what_hangs_is_stopped_in_time_and_what_is_well_is_complete(
         data=company_folder,
         out=tmp_path / "r",
         jobs=5,
-        timeout=12,
+        timeout=10,
     )
     assert time.monotonic() - started < 60
     assert_none_left("hanging")
@@ -291,7 +291,7 @@ def test_what_hangs_is_stopped_in_time_and_what_is_well_is_complete(
     assert "kill(os.getppid(), 9)" in results["04_orphan"].source
     assert (results["03_stop"].cell, results["03_stop"].source[:8]) == (3, "os.kill(")
     stopped = results["03_stop"].page.read_text(encoding="utf-8")
-    assert "Stopped after 12 seconds" in stopped
+    assert "Stopped after 10 seconds" in stopped
     assert '<pre class="output" tabindex="0">so far' in stopped
     assert not [path for path in run.folder.iterdir() if path.name.startswith(".")]
 
