@@ -16,7 +16,7 @@ report: $(VENV)/.ready ## run every notebook on the demo company and write the r
 	$(BIN)/crm report $(ARGS)
 
 test: $(VENV)/.ready-$(TEST_EXTRAS) ## unit tests, doctests, every notebook with small settings
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lab: $(VENV)/.ready ## open the notebooks
 	$(BIN)/jupyter lab notebooks

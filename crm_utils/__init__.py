@@ -18,6 +18,7 @@ _HOMES = {
     "ParameterError": "crm_utils.errors",
     "Company": "crm_utils.company",
     "check_company": "crm_utils.company",
+    "check_floor": "crm_utils.errors",
     "check_parameters": "crm_utils.errors",
     "claim_verdict": "crm_utils.claims",
     "load_company": "crm_utils.company",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         CrmError,
         DataFloorError,
         ParameterError,
+        check_floor,
         check_parameters,
     )
     from crm_utils.language import say, tr

@@ -109,3 +109,29 @@ def check_parameters(*rules: tuple[str, bool]) -> None:
     broken = [rule for rule, holds in rules if not holds]
     if broken:
         raise ParameterError(f"These rules must hold, and do not: {'; '.join(broken)}.")
+
+
+def check_floor(what: str, has: int, needed: int) -> None:
+    """Stop where there is too little data for a whole notebook; a report then skips it, with this reason.
+
+    Parameters
+    ----------
+    what : str
+        What is counted, in the plural.
+    has, needed : int
+        How many there are, and how many there must be.
+
+    Raises
+    ------
+    DataFloorError
+        If there are fewer than needed.
+
+    Examples
+    --------
+    >>> check_floor("customers who bought", 12, 30)
+    Traceback (most recent call last):
+    ...
+    crm_utils.errors.DataFloorError: Needs at least 30 customers who bought; this company has 12.
+    """
+    if has < needed:
+        raise DataFloorError(f"Needs at least {needed:,} {what}; this company has {has:,}.")

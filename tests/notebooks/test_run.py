@@ -1,0 +1,86 @@
+"""Every notebook runs, solutions included: on the demo, on a company with order lines only, and on a tiny one."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from crm_utils.company import load_company, purchase_summary
+from crm_utils.paths import workbook_folder
+from crm_utils.report import run_report
+from crm_utils.report.spec import read_spec
+
+ORDER_COLUMNS = ["order_id", "customer_id", "ordered_at", "amount"]
+
+
+def settings():
+    """The small settings of reports/specs/ci.yml."""
+    spec = read_spec(workbook_folder("reports/specs") / "ci.yml")
+    return {"parameters": spec.parameters, "per_notebook": spec.per_notebook, "timeout": spec.timeout}
+
+
+def company_folder(kind, tmp_path):
+    if kind == "demo":
+        return None
+    lines = load_company().order_lines[ORDER_COLUMNS]
+    chosen = lines["customer_id"].drop_duplicates().head(400 if kind == "order lines only" else 3)
+    tmp_path.mkdir(exist_ok=True)
+    lines[lines["customer_id"].isin(chosen)].to_csv(tmp_path / "order_lines.csv", index=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="module", params=["demo", "order lines only", "three customers"])
+def run(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("company")
+    data = company_folder(request.param, folder / "tables")
+    return request.param, data, run_report(data=data, out=folder / "report", **settings())
+
+
+def results(run):
+    return {result.name: result for result in run[2].results}
+
+
+class TestEveryNotebook:
+    def test_it_completes_or_says_why_not(self, run, path):
+        result = results(run)[path.stem]
+        if run[0] == "demo":
+            assert result.status == "ok", result.message
+        else:
+            assert result.status in ("ok", "skipped"), result.message
+            assert result.status == "ok" or result.reason
+
+    def test_the_page_shows_no_error_and_no_warning(self, run, path):
+        result = results(run)[path.stem]
+        if result.status == "skipped":
+            pytest.skip(result.reason)
+        outputs = [
+            output
+            for cell in json.loads(result.notebook.read_text(encoding="utf-8"))["cells"]
+            for output in cell.get("outputs", [])
+        ]
+        assert outputs
+        assert not [output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"]
+
+    def test_no_number_is_shown_as_nan(self, run, path):
+        result = results(run)[path.stem]
+        if result.status == "skipped":
+            pytest.skip(result.reason)
+        page = result.page.read_text(encoding="utf-8")
+        assert ">nan<" not in page.lower()
+        assert " nan " not in page
+
+
+def test_totals_agree_to_the_cent_in_every_notebook(run):
+    kind, data, report = run
+    company = load_company(data)
+    lines = company.order_lines
+    expected = {
+        "Revenue": round(purchase_summary(lines, as_of=company.as_of)["revenue"].sum(), 2),
+        "Orders": lines.loc[lines["amount"] >= 0, "order_id"].nunique(),
+        "Customers": lines.loc[lines["amount"] >= 0, "customer_id"].nunique(),
+    }
+    headlines = pd.read_csv(report.folder / "headlines.csv")
+    for name, value in expected.items():
+        of_name = headlines.loc[headlines["name"] == name, "value"]
+        assert len(of_name) == sum(result.status == "ok" for result in report.results), kind
+        assert (of_name == value).all(), name
