@@ -56,7 +56,8 @@ def make_lines(path: Path, lines: int) -> None:
                 FROM range({lines * 2 // 5}) r(i)
             ), lines AS MATERIALIZED (
                 SELECT 'O' || lpad(i::VARCHAR, 8, '0') AS order_id,
-                       'C' || lpad(customer::VARCHAR, 7, '0') AS customer_id, ordered_at, CASE WHEN random() < 0.02 THEN -1 ELSE 1 + (random() * 3)::INT END AS quantity,
+                       'C' || lpad(customer::VARCHAR, 7, '0') AS customer_id, ordered_at,
+                       CASE WHEN random() < 0.02 THEN -1 ELSE 1 + (random() * 3)::INT END AS quantity,
                        round(5 + random() * 200, 2) AS price, round(3 + random() * 90, 2) AS unit_cost
                 FROM orders, range(5) l(j) WHERE j < 1 OR random() < 0.375
             )

@@ -13,6 +13,7 @@ from crm_utils.paths import HOME
 # conda-forge's names where they differ from the package index's.
 CONDA_NAMES = {
     "duckdb": "python-duckdb",
+    "jupyter-client": "jupyter_client",
     "matplotlib": "matplotlib-base",
     "nbconvert": "nbconvert-core",
     "seaborn": "seaborn-base",

@@ -26,6 +26,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.execute import remove_error_markers
 from traitlets import default
 
+from crm_utils.errors import DataFloorError
 from crm_utils.language import tr
 from crm_utils.report.output import write_atomic
 from crm_utils.report.render import code_numbers
@@ -366,6 +367,8 @@ def execute_notebook(
     failed = _failed_cell(notebook)
     if failed:
         index, output = failed
+        if output.ename == DataFloorError.__name__:
+            return notebook, Outcome("skipped", strip_ansi(output.evalue))
         outcome = outcome_at(notebook, index, failed_outcome(output.ename, output.evalue))
     elif outcome.status != "ok":
         outcome = outcome_at(notebook, progress.index, outcome)

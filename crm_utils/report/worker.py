@@ -33,7 +33,8 @@ def finish(job: dict[str, Any], notebook: Any, outcome: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        The ``done`` event: the outcome's fields and ``headlines``.
+        The ``done`` event: the outcome's fields and ``headlines``. A notebook that found too little data is skipped:
+        it leaves no files.
     """
     import nbformat
 
@@ -41,6 +42,8 @@ def finish(job: dict[str, Any], notebook: Any, outcome: Any) -> dict[str, Any]:
     from crm_utils.report.output import write_atomic
     from crm_utils.report.render import render_page
 
+    if outcome.status == "skipped":
+        return {"event": "done", **outcome.as_dict(), "headlines": []}
     folder, path = Path(job["folder"]), Path(job["path"])
     write_atomic(folder / f"{job['name']}.ipynb", nbformat.writes(notebook) + "\n")
     page = {**job["page"], "outcome": outcome.as_dict()}

@@ -366,3 +366,21 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
         write_atomic(path, "new")
     assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_notebook_that_finds_too_little_data_is_skipped_with_the_reason(make_notebooks, company_folder, tmp_path):
+    maker = make_notebooks()
+    maker.write(
+        "01_floor",
+        (
+            "code",
+            "from crm_utils import check_floor, headline\nheadline('Customers', 2)\ncheck_floor('customers', 2, 30)",
+        ),
+    )
+    run = run_report(data=company_folder, notebook_folder=maker.folder, out=tmp_path / "run")
+    (result,) = run.results
+    assert (result.status, result.reason) == ("skipped", "Needs at least 30 customers; this company has 2.")
+    assert result.page is None
+    assert run.exit_code == 0
+    assert run.headlines.empty
+    assert "Needs at least 30 customers" in run.index.read_text(encoding="utf-8")
