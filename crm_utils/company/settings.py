@@ -316,7 +316,12 @@ def read_settings(folder: Path) -> CompanySettings:
         reader.problems.append(Problem("company", "", rule, remedy))
     if reader.problems:
         raise ContractError(reader.problems)
-    data_files = (path for path in folder.rglob("*") if path.name.lower().endswith(ENDINGS))
+    # A simulated company brings its truth along, which is no table.
+    data_files = (
+        path
+        for path in folder.rglob("*")
+        if path.name.lower().endswith(ENDINGS) and folder / "truth" not in path.parents
+    )
     return CompanySettings(
         name=str(content.get("name") or folder.resolve().name),
         currency=str(content.get("currency") or ""),

@@ -18,13 +18,14 @@ from crm_utils.company.simulate.catalogue import COST_SHARE, PLANTED_PAIRS, cata
 from crm_utils.company.simulate.people import PEOPLE, PURCHASES, customers_table, draw_people
 from crm_utils.company.simulate.purchases import COST_INDEX, PRICE_INDEX, simulate_purchases
 from crm_utils.company.simulate.records import RECORDS, simulate_records
+from crm_utils.company.simulate.untraced import UNTRACED, add_untraced_lines
 from crm_utils.errors import ParameterError
 
 NAME = "Yunshan Tea"
 CURRENCY = "CNY"
 
 # Subjects of a block's generators; 0 and 1 are the latent scores and the people.
-_CUSTOMERS, _ORDERS, _RECORDS, _MEMBERS, _CONTACT, _SURVEY, _CAMPAIGN = range(2, 9)
+_CUSTOMERS, _ORDERS, _RECORDS, _MEMBERS, _CONTACT, _SURVEY, _CAMPAIGN, _UNTRACED = range(2, 10)
 _ROLLOUT, _MANAGEMENT = 0, 1
 _PERSON = ("customer_id", "true_customer_id")
 _TRUE_PERSON = ("customer_id", "family_id", "persona", "home_channel", "discount_hunter", "is_prospect",
@@ -135,6 +136,7 @@ def simulate_block(seed: int, block: int) -> Block:
     for made_tables, made_truth in (contacts, asked, made, tested):
         tables |= made_tables
         truth |= made_truth
+    tables["order_lines"] = add_untraced_lines(orders.lines, block_rng(seed, block, _UNTRACED), block=block)
     return Block(_in_microseconds(tables), _in_microseconds(truth))
 
 
@@ -219,6 +221,7 @@ def planted_parameters(seed: int) -> dict[str, dict[str, Any]]:
         "people": asdict(PEOPLE),
         "purchases": asdict(PURCHASES),
         "prices": {"price_index": PRICE_INDEX, "cost_index": COST_INDEX, "cost_share": COST_SHARE},
+        "untraced": asdict(UNTRACED),
         "pairs": {f"{pair.anchor} → {pair.companion}": pair.probability_added for pair in PLANTED_PAIRS},
         "records": asdict(RECORDS),
         "latents": asdict(latents.LATENTS),
