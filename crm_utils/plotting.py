@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import struct
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -15,6 +18,11 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#3D3D3D")
 SEQUENTIAL = "cividis"
 MUTED = "#8A8F98"
+
+# A page of fifteen figures has to be small enough for an e-mail.
+_VECTOR_POINTS = 1000
+_SVG_CHARACTERS = 120_000
+_SHARP_DPI = 192  # a page has 96 pixels an inch
 
 _FONTS = (
     "Noto Sans CJK SC",
@@ -129,23 +137,58 @@ def figure_svg(figure: Figure) -> str:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Figure to draw.
+        Figure to draw; left as it is.
 
     Returns
     -------
     str
-        SVG document without date or random identifiers; text drawn as paths, so that no font is needed.
+        SVG document without date or random identifiers; text drawn as paths, so that no font is needed. Lines and
+        text are vectors; clouds and fills of more than a thousand points are pixels, two for each pixel of a page.
     """
     import matplotlib as mpl
 
+    heavy = [artist for artist in figure.findobj(_is_heavy) if not artist.get_rasterized()]
+    for artist in heavy:
+        artist.set_rasterized(True)
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "crm_utils"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+    try:
+        with mpl.rc_context({"svg.hashsalt": "crm_utils"}):
+            figure.savefig(
+                buffer, format="svg", dpi=_SHARP_DPI, metadata={"Date": None, "Creator": None}, bbox_inches="tight"
+            )
+    finally:
+        for artist in heavy:
+            artist.set_rasterized(False)
     return buffer.getvalue()
+
+
+def _is_heavy(artist: Artist) -> bool:
+    """Whether an artist would write thousands of points into an SVG; plain lines are thinned out by matplotlib."""
+    from matplotlib.collections import Collection
+    from matplotlib.lines import Line2D
+
+    if isinstance(artist, Line2D):
+        return artist.get_marker() not in ("", " ", "None", None) and len(artist.get_xdata()) > _VECTOR_POINTS
+    if not isinstance(artist, Collection):
+        return False
+    cells = artist.get_array()
+    points = sum(len(path.vertices) for path in artist.get_paths())
+    return max(points, len(artist.get_offsets()), 0 if cells is None else cells.size) > _VECTOR_POINTS
+
+
+def _figure_png(figure: Figure) -> tuple[bytes, dict[str, int]]:
+    """Draw a figure as PNG with two pixels for each pixel of a page, and tell its size on the page."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_SHARP_DPI, metadata={"Software": None}, bbox_inches="tight")
+    png = buffer.getvalue()
+    width, height = struct.unpack(">II", png[16:24])
+    return png, {"width": width // 2, "height": height // 2}
 
 
 def show_figure(ax: Axes, *, table: pd.DataFrame | None = None, alt: str | None = None) -> None:
     """Show a figure with its alternative text and the numbers behind it, and close it.
+
+    The figure is an SVG, or a PNG at twice the resolution of a page where an SVG would be large.
 
     Parameters
     ----------
@@ -173,9 +216,9 @@ def show_figure(ax: Axes, *, table: pd.DataFrame | None = None, alt: str | None 
     details = {"alt": text}
     if table is not None:
         details["table"] = table_html(table)
-    display(
-        {"image/svg+xml": figure_svg(figure), "text/plain": text},
-        metadata={"crm": details},
-        raw=True,
-    )
+    data, metadata = {"image/svg+xml": figure_svg(figure)}, {"crm": details}
+    if len(data["image/svg+xml"]) > _SVG_CHARACTERS:
+        png, metadata["image/png"] = _figure_png(figure)
+        data = {"image/png": base64.b64encode(png).decode("ascii")}
+    display({**data, "text/plain": text}, metadata=metadata, raw=True)
     plt.close(figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import html
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -56,15 +57,25 @@ def column_format(values: pd.Series) -> Format:
     return "{}"
 
 
+def _raw_value(value: Any, numeric: bool) -> str:
+    """Write a number or a moment in full, for sorting and for files; empty for anything else."""
+    if numeric:
+        plain = value.item() if hasattr(value, "item") else value
+        return repr(plain).replace("inf", "Infinity")  # as JavaScript and CSV readers spell it
+    if isinstance(value, pd.Timestamp) and value == value.normalize() and value.tz is None:
+        return f"{value:%Y-%m-%d}"
+    return value.isoformat() if isinstance(value, datetime.date) else ""
+
+
 def _cell(value: Any, template: Format, numeric: bool) -> str:
     missing = value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and np.isnan(value))
     if missing:
         return '<td class="missing">–</td>'
     text = template(value) if callable(template) else template.format(value)
-    if numeric:
-        return f'<td class="number" data-value="{float(value)!r}">{html.escape(text)}</td>'
-    moment = ' class="date"' if isinstance(value, pd.Timestamp) else ""
-    return f"<td{moment}>{html.escape(text)}</td>"
+    raw = _raw_value(value, numeric)
+    kind = "number" if numeric else "date"
+    attributes = f' class="{kind}" data-value="{raw}"' if raw else ""
+    return f"<td{attributes}>{html.escape(text)}</td>"
 
 
 def table_html(
@@ -90,7 +101,8 @@ def table_html(
     Returns
     -------
     str
-        HTML with every cell, header and caption escaped.
+        HTML with every cell, header and caption escaped. Numbers and dates carry their full value in ``data-value``,
+        by which report pages sort and which they put into the CSV file.
 
     Examples
     --------

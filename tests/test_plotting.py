@@ -1,6 +1,10 @@
 """The figure layer: alternative text, stable bytes, nothing left open."""
 
+import base64
+import struct
+
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -50,3 +54,39 @@ def test_show_publishes_svg_text_and_twin_and_closes(axes, monkeypatch):
     assert published["metadata"]["crm"]["alt"] == "A rising line."
     assert "&lt;b&gt;" in published["metadata"]["crm"]["table"]
     assert not plt.fignum_exists(axes.figure.number)
+
+
+def crowd(count):
+    x = np.linspace(0, 1, count)
+    ax = new_axes(None)
+    ax.scatter(x, np.sin(40 * x))
+    ax.fill_between(x, x)
+    ax.plot(x, x, "o")
+    return describe(ax, "A crowd.")
+
+
+def test_crowded_artists_are_pixels_in_a_figure_of_vectors():
+    few, many = crowd(100), crowd(20_000)
+    assert "<image" not in figure_svg(few.figure)
+    svg = figure_svg(many.figure)
+    assert "data:image/png;base64" in svg
+    assert "DejaVuSans" in svg  # the labels stay vectors
+    assert len(svg) < 120_000
+    assert svg == figure_svg(many.figure)
+    assert not any(artist.get_rasterized() for artist in many.get_children())
+    plt.close("all")
+
+
+def test_a_figure_too_large_as_svg_is_a_sharp_png(monkeypatch):
+    published = {}
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: published.update(data=data, **options))
+    ax = new_axes(None, figsize=(6, 3))
+    ax.bar(range(800), range(800))
+    show_figure(describe(ax, "Many bars."))
+    assert set(published["data"]) == {"image/png", "text/plain"}
+    png = base64.b64decode(published["data"]["image/png"])
+    size = published["metadata"]["image/png"]
+    assert struct.unpack(">II", png[16:24]) == pytest.approx((2 * size["width"], 2 * size["height"]), abs=1)
+    assert size["width"] == pytest.approx(6 * 96, rel=0.1)
+    assert b"Software" not in png
+    assert published["metadata"]["crm"] == {"alt": "Many bars."}

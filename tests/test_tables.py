@@ -1,5 +1,6 @@
 """Tables for people: digits, escaping, missing cells, truncation."""
 
+import datetime
 import re
 
 import numpy as np
@@ -17,6 +18,27 @@ def test_numbers_are_readable_and_keep_their_value_for_sorting():
     markup = table_html(pd.DataFrame({"revenue": [1234567.891], "revenue_share": [0.12345], "gini": [0.61234567]}))
     assert cells(markup) == ["1,234,568", "12.3%", "0.612"]
     assert 'data-value="0.61234567"' in markup
+
+
+@pytest.mark.parametrize(
+    ("value", "raw"),
+    [
+        (0.1 + 0.2, "0.30000000000000004"),
+        (np.float32(0.5), "0.5"),
+        (12_345_678_901_234_567, "12345678901234567"),
+        (-np.inf, "-Infinity"),
+        (pd.Timestamp("2025-01-02"), "2025-01-02"),
+        (pd.Timestamp("2025-01-02 03:04:05.678"), "2025-01-02T03:04:05.678000"),
+        (datetime.date(2025, 1, 2), "2025-01-02"),
+    ],
+)
+def test_numbers_and_dates_carry_their_full_value(value, raw):
+    markup = table_html(pd.DataFrame({"x": [value]}), formats={"x": lambda value: "shown"})
+    assert re.findall('data-value="([^"]*)">shown<', markup) == [raw]
+
+
+def test_text_has_no_value_but_itself():
+    assert "data-value" not in table_html(pd.DataFrame({"x": ["-5", "=1+1"], "y": [True, False]}))
 
 
 def test_every_part_is_escaped():
