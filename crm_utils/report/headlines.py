@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 MIME = "application/vnd.crm-headline+json"
-COLUMNS = ("notebook", "name", "value", "low", "high", "unit", "better")
+COLUMNS = ("notebook", "name", "value", "low", "high", "unit", "better", "previous", "previous_label")
 _BETTER = ("", "higher", "lower")
 _CARD_STYLE = "display:inline-block;border:1px solid #C9CED6;border-radius:8px;padding:.6em 1em;margin:.2em 0"
 
@@ -49,13 +49,16 @@ def make_headline(
     better: str = "",
     low: float | None = None,
     high: float | None = None,
+    previous: float | None = None,
+    previous_label: str = "",
 ) -> dict[str, Any]:
     """Check a headline and make its record; parameters and errors as for `headline`.
 
     Returns
     -------
     dict
-        Keys ``name``, ``value``, ``unit``, ``better``, ``low``, ``high``; numbers in full precision, None for NaN.
+        Keys ``name``, ``value``, ``unit``, ``better``, ``low``, ``high``, ``previous``, ``previous_label``; numbers in
+        full precision, None for NaN.
     """
     problems: list[str] = []
     if not isinstance(name, str) or not name.strip():
@@ -64,9 +67,10 @@ def make_headline(
         problems.append(f"unit must be a text such as 'CNY', 'customers' or 'share', not {unit!r}")
     if better not in _BETTER:
         problems.append(f"better must be 'higher', 'lower' or '' (neither), not {better!r}")
-    number, lowest, highest = (
-        _number(label, given, problems) for label, given in (("value", value), ("low", low), ("high", high))
-    )
+    if not isinstance(previous_label, str):
+        problems.append(f"previous_label must be a text such as '2024', not {previous_label!r}")
+    given = {"value": value, "low": low, "high": high, "previous": previous}
+    number, lowest, highest, before = (_number(label, each, problems) for label, each in given.items())
     if (lowest is None) != (highest is None) and not problems:
         problems.append(f"low and high belong together: got low={low!r}, high={high!r}")
     if number is not None:
@@ -76,7 +80,16 @@ def make_headline(
             problems.append(f"high ({highest!r}) is below the value ({number!r})")
     if problems:
         raise ParameterError(f"headline({name!r}): " + "; ".join(problems) + ".")
-    return {"name": name, "value": number, "unit": unit, "better": better, "low": lowest, "high": highest}
+    return {
+        "name": name,
+        "value": number,
+        "unit": unit,
+        "better": better,
+        "low": lowest,
+        "high": highest,
+        "previous": before,
+        "previous_label": previous_label,
+    }
 
 
 def format_value(value: float | None, unit: str = "") -> str:
@@ -116,14 +129,59 @@ def format_value(value: float | None, unit: str = "") -> str:
 
 
 def card_texts(record: Mapping[str, Any]) -> dict[str, str]:
-    """Write the four texts of a card: ``name``, ``value``, ``unit`` and ``interval`` (empty without one)."""
+    """Write the texts of a headline's card.
+
+    Parameters
+    ----------
+    record : mapping
+        Record of `make_headline`.
+
+    Returns
+    -------
+    dict of str to str
+        ``name``, ``value``, ``unit``, ``interval`` and ``change`` (empty where there is none), ``direction`` of the
+        change (``"up"``, ``"down"`` or empty) and ``judgement`` on it (``"good"``, ``"bad"`` or empty).
+
+    Examples
+    --------
+    >>> texts = card_texts(make_headline("Revenue", 110.0, better="higher", previous=100.0, previous_label="2024"))
+    >>> texts["change"], texts["direction"], texts["judgement"]
+    ('+10.0% on 2024', 'up', 'good')
+    """
     unit = record["unit"]
     interval = ""
     if record["low"] is not None:
         low, high = (format_value(record[end], unit) for end in ("low", "high"))
         interval = tr("{low} to {high}").format(low=low, high=high)
     shown = "" if unit == "share" or record["value"] is None else unit
-    return {"name": record["name"], "value": format_value(record["value"], unit), "unit": shown, "interval": interval}
+    return {
+        "name": record["name"],
+        "value": format_value(record["value"], unit),
+        "unit": shown,
+        "interval": interval,
+        **_change_texts(record),
+    }
+
+
+def _change_texts(record: Mapping[str, Any]) -> dict[str, str]:
+    value, before = record["value"], record["previous"]
+    if value is None or before is None:
+        return {"change": "", "direction": "", "judgement": ""}
+    label = record["previous_label"] or tr("the period before")
+    difference = value - before
+    if record["unit"] == "share":
+        size, template = round(100 * difference, 1), tr("{change:+.1f} points on {label}")
+    elif before > 0:
+        size, template = round(100 * difference / before, 1), tr("{change:+.1f}% on {label}")
+    else:  # a percentage of nothing, or of a loss, means nothing
+        size, template = difference, tr("{change:+,.4g} on {label}")
+    if not size:
+        return {"change": tr("unchanged on {label}").format(label=label), "direction": "", "judgement": ""}
+    direction = "up" if size > 0 else "down"
+    judgement = ""
+    if record["better"]:
+        judgement = "good" if (direction == "up") == (record["better"] == "higher") else "bad"
+    return {"change": template.format(change=size, label=label), "direction": direction, "judgement": judgement}
 
 
 def headline(
@@ -134,6 +192,8 @@ def headline(
     better: str = "",
     low: float | None = None,
     high: float | None = None,
+    previous: float | None = None,
+    previous_label: str = "",
 ) -> None:
     """Publish a key number: a card below the cell, collected by the report's index and ``headlines.csv``.
 
@@ -149,6 +209,10 @@ def headline(
         Direction in which the company wants the number to go.
     low, high : float, optional
         Interval around the value, both or neither.
+    previous : float, optional
+        The same number an equal period earlier; the card shows the change, in per cent or, for shares, in points.
+    previous_label : str, default ""
+        What `previous` is of, such as ``"2024"``.
 
     Raises
     ------
@@ -162,19 +226,22 @@ def headline(
     """
     from IPython import get_ipython
 
-    record = make_headline(name, value, unit=unit, better=better, low=low, high=high)
+    record = make_headline(
+        name, value, unit=unit, better=better, low=low, high=high, previous=previous, previous_label=previous_label
+    )
     texts = card_texts(record)
     number = " ".join(part for part in (texts["value"], texts["unit"]) if part)
-    plain = f"{name}: {number}" + (f" ({texts['interval']})" if texts["interval"] else "")
+    notes = [texts[key] for key in ("interval", "change") if texts[key]]
+    plain = f"{name}: {number}" + (f" ({', '.join(notes)})" if notes else "")
     if get_ipython() is None:
         print(plain)
         return
     from IPython.display import display
 
-    interval = f"<br><small>{html.escape(texts['interval'])}</small>" if texts["interval"] else ""
+    small = "".join(f"<br><small>{html.escape(note)}</small>" for note in notes)
     card = (
         f'<div style="{_CARD_STYLE}"><small>{html.escape(name)}</small><br>'
-        f'<strong style="font-size:1.5em">{html.escape(number)}</strong>{interval}</div>'
+        f'<strong style="font-size:1.5em">{html.escape(number)}</strong>{small}</div>'
     )
     display({MIME: record, "text/html": card, "text/plain": plain}, raw=True)
 
@@ -206,7 +273,8 @@ def headlines_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Parameters
     ----------
     records : iterable of mapping
-        Records with the keys ``notebook``, ``name``, ``value``, ``low``, ``high``, ``unit``, ``better``.
+        Records with the keys ``notebook``, ``name``, ``value``, ``low``, ``high``, ``unit``, ``better``,
+        ``previous``, ``previous_label``.
 
     Returns
     -------
@@ -221,7 +289,7 @@ def headlines_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame.from_records(list(records), columns=list(COLUMNS))
-    return frame.astype(dict.fromkeys(("value", "low", "high"), float))
+    return frame.astype(dict.fromkeys(("value", "low", "high", "previous"), float))
 
 
 def formula_safe(text: str) -> str:
@@ -261,8 +329,8 @@ def headlines_csv(records: Iterable[Mapping[str, Any]]) -> str:
     Examples
     --------
     >>> print(headlines_csv([{"notebook": "03_value", **make_headline("=1+1", 0.1, unit="share")}]))
-    notebook,name,value,low,high,unit,better
-    03_value,'=1+1,0.1,,,share,
+    notebook,name,value,low,high,unit,better,previous,previous_label
+    03_value,'=1+1,0.1,,,share,,,
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)  # CR LF as line end: a bare CR inside a cell is then quoted

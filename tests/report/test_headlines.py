@@ -9,6 +9,7 @@ import pytest
 from crm_utils.errors import ParameterError
 from crm_utils.report.headlines import (
     MIME,
+    card_texts,
     collect_headlines,
     format_value,
     formula_safe,
@@ -33,7 +34,7 @@ def test_integers_stay_integers_and_nan_is_blank():
     assert ",12345678901234567," in headlines_csv([record])
     missing = {"notebook": "n", **make_headline("x", float("nan"))}
     assert missing["value"] is None
-    assert headlines_csv([missing]).splitlines()[1] == "n,x,,,,,"
+    assert headlines_csv([missing]).splitlines()[1] == "n,x,,,,,,,"
     assert np.isnan(headlines_frame([missing])["value"].iloc[0])
 
 
@@ -48,8 +49,8 @@ def test_cells_that_a_spreadsheet_would_run_are_defused(text):
 
 def test_all_wrong_arguments_are_named_at_once():
     with pytest.raises(ParameterError) as caught:
-        make_headline(" ", float("inf"), better="more", unit=3, low=1)
-    for part in ("name must", "value must be finite", "better must", "unit must"):
+        make_headline(" ", float("inf"), better="more", unit=3, low=1, previous_label=2024)
+    for part in ("name must", "value must be finite", "better must", "unit must", "previous_label must"):
         assert part in str(caught.value)
 
 
@@ -108,3 +109,34 @@ def test_headlines_are_collected_in_order_and_other_outputs_ignored():
 )
 def test_numbers_are_shown_with_a_handful_of_digits(value, unit, text):
     assert format_value(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "texts"),
+    [
+        ({"value": 110, "previous": 100, "better": "higher"}, ("+10.0% on 2024", "up", "good")),
+        ({"value": 110, "previous": 100, "better": "lower"}, ("+10.0% on 2024", "up", "bad")),
+        ({"value": 90, "previous": 100}, ("-10.0% on 2024", "down", "")),
+        (
+            {"value": 0.31, "previous": 0.335, "unit": "share", "better": "lower"},
+            ("-2.5 points on 2024", "down", "good"),
+        ),
+        ({"value": 5, "previous": -3, "better": "higher"}, ("+8 on 2024", "up", "good")),
+        ({"value": 0, "previous": 0, "better": "higher"}, ("unchanged on 2024", "", "")),
+        ({"value": 100.01, "previous": 100, "better": "lower"}, ("unchanged on 2024", "", "")),
+        ({"value": float("nan"), "previous": 100}, ("", "", "")),
+        ({"value": 100, "previous": float("nan")}, ("", "", "")),
+    ],
+)
+def test_a_card_tells_the_change_and_whether_it_is_wanted(given, texts):
+    card = card_texts(make_headline("x", given.pop("value"), previous_label="2024", **given))
+    assert (card["change"], card["direction"], card["judgement"]) == texts
+
+
+def test_the_number_before_travels_with_the_headline(capsys):
+    headline("Revenue", 110, low=100, high=120, previous=100)
+    assert capsys.readouterr().out == "Revenue: 110 (100 to 120, +10.0% on the period before)\n"
+    record = {"notebook": "n", **make_headline("x", 1, previous=0.1 + 0.2, previous_label="=2024")}
+    row = next(csv.DictReader(io.StringIO(headlines_csv([record]))))
+    assert (float(row["previous"]), row["previous_label"]) == (0.1 + 0.2, "'=2024")
+    assert headlines_frame([record])["previous"].iloc[0] == 0.1 + 0.2

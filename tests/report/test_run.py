@@ -189,10 +189,10 @@ def test_customer_data_is_text_in_every_file(run):
 
 def test_headlines_in_full_precision_and_formula_safe(run):
     assert (run.folder / "headlines.csv").read_bytes().decode() == (
-        "notebook,name,value,low,high,unit,better\r\n"
-        "03_good,Revenue,0.30000000000000004,,,GBP,higher\r\n"
-        "03_good,'=1+1,2,,,,\r\n"
-        "04_raise,Before the fall,1,,,,\r\n"
+        "notebook,name,value,low,high,unit,better,previous,previous_label\r\n"
+        "03_good,Revenue,0.30000000000000004,,,GBP,higher,,\r\n"
+        "03_good,'=1+1,2,,,,,,\r\n"
+        "04_raise,Before the fall,1,,,,,,\r\n"
     )
     assert run.headlines["value"].tolist() == [0.1 + 0.2, 2, 1]
 
