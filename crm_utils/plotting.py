@@ -8,11 +8,16 @@ import struct
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 # Okabe & Ito (2008): told apart under the common colour deficiencies; ordered so that neighbours differ in grey too.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#3D3D3D")
@@ -94,6 +99,50 @@ def new_axes(ax: Axes | None, *, figsize: tuple[float, float] | None = None) -> 
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=figsize, layout="constrained")[1]
+
+
+def draw_intervals(
+    ax: Axes,
+    names: Sequence[str],
+    values: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    template: str = "{:,.2f}",
+) -> None:
+    """Draw estimates as dots with their intervals, one a row, the first on top, each with its number.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    names : sequence of str
+        Labels of the rows; text from data is safe.
+    values, low, high : array-like of float, shape (n,)
+        Estimates and the ends of their intervals.
+    template : str, default "{:,.2f}"
+        `str.format` template of the numbers beside the dots.
+    """
+    values, low, high = (np.asarray(numbers, dtype=float) for numbers in (values, low, high))
+    rows = np.arange(len(values))
+    ax.errorbar(
+        values,
+        rows,
+        xerr=np.maximum([values - low, high - values], 0),
+        fmt="o",
+        color=PALETTE[0],
+        ecolor=MUTED,
+        elinewidth=2,
+        markersize=6,
+    )
+    for row, (number, right) in enumerate(zip(values, np.fmax(values, high), strict=True)):
+        if np.isnan(number):
+            continue
+        ax.annotate(template.format(number), (right, row), xytext=(6, 0), textcoords="offset points", va="center")
+    ax.set_yticks(rows, names, parse_math=False)
+    ax.set_ylim(len(values) - 0.5, -0.5)
+    ax.margins(x=0.12)
+    ax.grid(visible=False, axis="y")
 
 
 def describe(ax: Axes, text: str) -> Axes:

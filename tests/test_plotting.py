@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_utils.plotting import alt_text, describe, figure_svg, new_axes, show_figure
+from crm_utils.plotting import alt_text, describe, draw_intervals, figure_svg, new_axes, show_figure
 
 
 @pytest.fixture
@@ -90,3 +90,12 @@ def test_a_figure_too_large_as_svg_is_a_sharp_png(monkeypatch):
     assert size["width"] == pytest.approx(6 * 96, rel=0.1)
     assert b"Software" not in png
     assert published["metadata"]["crm"] == {"alt": "Many bars."}
+
+
+def test_intervals_are_drawn_where_the_numbers_say(axes):
+    draw_intervals(axes, ["<b>$a$</b>", "b"], [2.0, np.nan], [1.0, np.nan], [4.0, np.nan], template="{:.1f}")
+    (segments,) = [collection.get_segments() for collection in axes.collections]
+    assert segments[0].tolist() == [[1.0, 0.0], [4.0, 0.0]]
+    assert [text.get_text() for text in axes.texts] == ["2.0"]
+    assert axes.get_ylim() == (1.5, -0.5)
+    assert axes.get_yticklabels()[0].get_text() == "<b>$a$</b>"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.language import tr
-from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
+from crm_utils.plotting import describe, draw_intervals, new_axes
 from crm_utils.value._checks import (
     as_numbers,
     customer_problems,
@@ -326,24 +326,9 @@ def plot_accuracy(
     names = [known.get(method, str(method).replace("_", " ")) for method in shown["method"]]
     template = "{:.0%}" if measure == "captured_share" else "{:.2f}"
     ax = new_axes(ax)
-    place = np.arange(len(shown))
-    ax.errorbar(
-        value,
-        place,
-        xerr=np.maximum([value - low, high - value], 0),
-        fmt="o",
-        color=PALETTE[0],
-        ecolor=MUTED,
-        elinewidth=2,
-        markersize=7,
-    )
-    for row, (number, right) in enumerate(zip(value, high, strict=True)):
-        ax.annotate(template.format(number), (right, row), xytext=(6, 0), textcoords="offset points", va="center")
-    ax.set_yticks(place, names, parse_math=False)
-    ax.set_ylim(len(shown) - 0.5, -0.5)
+    draw_intervals(ax, names, value, low, high, template=template)
     left, right = float(np.min(low, initial=0)), float(np.max(high, initial=0))
     ax.set_xlim(left, right + 0.12 * (right - left))
-    ax.grid(visible=False, axis="y")
     if measure == "captured_share":
         ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.set(xlabel=labels[measure], title=tr("How well each method foresees the next period"))

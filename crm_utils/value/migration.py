@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.language import tr
-from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
+from crm_utils.plotting import describe, draw_intervals, new_axes
 from crm_utils.value._checks import (
     as_numbers,
     customer_problems,
@@ -351,31 +351,8 @@ def plot_next_period(
     names = [tr(str(name)) for name in shown.iloc[:, 0]]
     value, low, high = (shown[f"{measure}{end}"].to_numpy() for end in ("", "_low", "_high"))
     ax = new_axes(ax)
-    place = np.arange(len(shown))
-    ax.errorbar(
-        value,
-        place,
-        xerr=np.maximum([value - low, high - value], 0),
-        fmt="o",
-        color=PALETTE[0],
-        ecolor=MUTED,
-        elinewidth=2,
-        markersize=6,
-    )
     template = "{:.0%}" if measure == "buying_rate" else "{:,.0f}"
-    for row, (number, right) in enumerate(zip(value, high, strict=True)):
-        ax.annotate(
-            template.format(number),
-            (max(right, number), row),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-        )
-    ax.set_yticks(place, _counted(names, shown["customers"]), parse_math=False)
-    ax.invert_yaxis()
-    ax.margins(x=0.12, y=0.08)
-    ax.grid(visible=False, axis="y")
+    draw_intervals(ax, _counted(names, shown["customers"]), value, low, high, template=template)
     if measure == "buying_rate":
         label, title = tr("Share who bought in the next period"), tr("Who bought again, by class")
         ax.set_xlim(left=0)
