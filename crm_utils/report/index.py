@@ -53,7 +53,10 @@ def render_index(
         ("skipped", tr("not run"), sum(result["status"] == "not run" for result in results)),
     )
     return environment.get_template("index.html.j2").render(
-        results=[{**result, "label": tr(STATUS_LABELS[result["status"]])} for result in results],
+        results=[
+            {**result, "label": tr(STATUS_LABELS[result["status"]]), "new_headlines": new}
+            for result, new in zip(results, _without_repeats(results), strict=True)
+        ],
         counts=[tally for tally in tallies if tally[2]],
         company=company,
         as_of=as_of,
@@ -61,3 +64,18 @@ def render_index(
         assets=assets(),
         lang=current_language(),
     )
+
+
+def _without_repeats(results: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Headlines of each notebook without those that an earlier one has published word for word."""
+    seen: set[tuple[Any, ...]] = set()
+    kept = []
+    for result in results:
+        new = []
+        for record in result["headlines"]:
+            content = tuple(value for key, value in record.items() if key != "notebook")
+            if content not in seen:
+                new.append(record)
+            seen.add(content)
+        kept.append(new)
+    return kept

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from mistune.util import safe_entity
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from crm_utils.language import current_language, tr
 from crm_utils.report.mathml import tex_to_mathml
 
 _MARKUP = re.compile(r"<[^>]+>")
+_CHINESE = re.compile(r"[\u2e80-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]+")
 _TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
 
 
@@ -59,7 +61,8 @@ class _PageRenderer(IPythonRenderer):
         return f'<h{level} id="{html.escape(heading.anchor)}">{text}</h{level}>\n'
 
     def text(self, text: str) -> str:
-        return safe_entity(text)  # keeps what `say` has escaped already from being escaped twice
+        text = safe_entity(text)  # keeps what `say` has escaped already from being escaped twice
+        return text if self._escape else mark_chinese(text)
 
     def inline_html(self, text: str) -> str:
         return self._raw_html(text)
@@ -142,5 +145,29 @@ def computed_html(source: str) -> str:
     return _scrollable(MarkdownWithMath(renderer).render(source))
 
 
+def mark_chinese(markup: str) -> str:
+    """Tell browsers and screen readers which words of a text in another language are Chinese.
+
+    Parameters
+    ----------
+    markup : str
+        Escaped text.
+
+    Returns
+    -------
+    str
+        The text with its Chinese words in elements that say so.
+
+    Examples
+    --------
+    >>> mark_chinese("Loyalty (忠诚度)")
+    'Loyalty (<span lang="zh">忠诚度</span>)'
+    """
+    if current_language().startswith("zh"):
+        return markup
+    return _CHINESE.sub(lambda found: f'<span lang="zh">{found[0]}</span>', markup)
+
+
 def _scrollable(markup: str) -> str:
-    return _TABLE.sub(lambda found: f'<div class="scroll" tabindex="0">{found[0]}</div>', markup)
+    opening = f'<div class="scroll" tabindex="0" role="group" aria-label="{html.escape(tr("Table"))}">'
+    return _TABLE.sub(lambda found: f"{opening}{found[0]}</div>", markup)

@@ -23,7 +23,7 @@ from traitlets.config import Config
 from crm_utils.language import current_language, tr
 from crm_utils.report.context import shorten
 from crm_utils.report.headlines import MIME, card_texts, collect_headlines
-from crm_utils.report.markdown import Anchors, Heading, authored_html, computed_html
+from crm_utils.report.markdown import Anchors, Heading, authored_html, computed_html, mark_chinese
 from crm_utils.report.mathml import tex_to_mathml
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,6 +34,7 @@ _KINDS = (
 )
 _LEFT_OUT_ALWAYS = frozenset({"exercise", "solution", "interactive", "injected-parameters"})
 _PAGE_ANCHORS = ("content", "failure-heading", "data-and-provenance")
+_NOT_PLAIN = re.compile(r"[^\w .,:·–-]")
 _TITLE = re.compile(r'\s*<h1 id="[^"]*">(.*?)</h1>\s*', re.DOTALL)
 
 
@@ -82,6 +83,17 @@ def python_code(source: str) -> Markup:
     return Markup(highlight(source, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)).rstrip("\n"))
 
 
+def css_string(text: str) -> Markup:
+    r"""Write a text as a CSS string that cannot end the string, the rule or the style element it stands in.
+
+    Examples
+    --------
+    >>> print(css_string('A "b" </style>'))
+    "A \22 b\22  \3c \2f style\3e "
+    """
+    return Markup('"' + _NOT_PLAIN.sub(lambda found: f"\\{ord(found[0]):x} ", text) + '"')
+
+
 def _best_kind(data: Mapping[str, Any]) -> str:
     return next((kind for mime, kind in _KINDS if mime in data), "")
 
@@ -100,7 +112,9 @@ def register_helpers(environment: Any) -> None:
     environment.filters.update(
         best_kind=_best_kind,
         card_texts=card_texts,
+        chinese=lambda text: Markup(mark_chinese(html.escape(text))),
         computed_html=computed_html,
+        css_string=css_string,
         image_source=_image_source,
         latex=lambda text: tex_to_mathml(text.strip().strip("$"), block=True),
         python_code=python_code,
@@ -242,7 +256,8 @@ def render_page(notebook: NotebookNode, page: Mapping[str, Any], *, notebook_fol
     resources: dict[str, Any] = {"notebook_folder": notebook_folder}
     prepared, resources = prepare(deepcopy(notebook), resources)
     if resources["title_html"] is None:
-        resources["title_html"], resources["title_text"] = html.escape(page["title"]), page["title"]
+        resources["title_html"] = mark_chinese(html.escape(page["title"]))
+        resources["title_text"] = page["title"]
     resources["page"] = {
         **page,
         "assets": assets(),

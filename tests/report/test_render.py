@@ -206,7 +206,7 @@ def test_authored_html_and_maths():
     assert markup.count("<math") == 2
     assert "<mfrac><mrow><mi>a</mi></mrow><mrow><mi>b</mi></mrow></mfrac>" in markup
     assert "<mo>&lt;</mo>" in markup
-    assert '<div class="scroll" tabindex="0"><table>' in markup
+    assert '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>' in markup
     assert [heading.text for heading in headings] == ["H"]
 
 
