@@ -29,7 +29,7 @@ DEMO_FOLDER = HOME / "data" / "demo"
 
 NO_CUSTOMER = "no customer id"
 ZERO_QUANTITY = "zero quantity"
-SET_ASIDE_COLUMNS = ["table", "reason", "rows", "share"]
+SET_ASIDE_COLUMNS = ["table", "reason", "rows", "share", "amount"]
 AFTER_AS_OF = "on or after the day of the analysis"
 
 
@@ -89,7 +89,7 @@ class Company:
         self._stated_as_of = parse_as_of(as_of) or settings.as_of
         self._checked: dict[str, CheckedTable] = {}
         self._tables: dict[str, pd.DataFrame] = {}
-        self._set_aside: dict[str, dict[str, int]] = {}
+        self._set_aside: dict[str, dict[str, tuple[int, float]]] = {}
 
     @classmethod
     def from_frames(
@@ -225,13 +225,19 @@ class Company:
 
     @property
     def set_aside(self) -> pd.DataFrame:
-        """Rows that no analysis uses, with the reason: columns table, reason, rows, share (of the rows read)."""
+        """Rows that no analysis uses, with the reason.
+
+        Columns: table, reason, rows, share (of the rows read) and amount (money on those order lines; missing for
+        other tables).
+        """
         rows = []
         for name in self.tables:
             self.table(name)
             total = len(self._check(name).frame)
-            rows += [(name, reason, count, count / total) for reason, count in self._set_aside[name].items() if count]
-        return pd.DataFrame(rows, columns=SET_ASIDE_COLUMNS).astype({"rows": int, "share": float})
+            for reason, (count, amount) in self._set_aside[name].items():
+                if count:
+                    rows.append((name, reason, count, count / total, amount))
+        return pd.DataFrame(rows, columns=SET_ASIDE_COLUMNS).astype({"rows": int, "share": float, "amount": float})
 
     @property
     def returns(self) -> pd.DataFrame:
@@ -259,6 +265,14 @@ class Company:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
 
+    @property
+    def customer_ids(self) -> frozenset[str]:
+        """Ids in the table of customers, of those who joined after `as_of` too; empty without that table."""
+        if not self.has("customers"):
+            return frozenset()
+        self._raise_problems(("customers",))
+        return frozenset(self._check("customers").frame["customer_id"])
+
     def problems(self) -> tuple[Problem, ...]:
         """Read every table and list every breach of the contract."""
         return tuple(problem for name in self.tables for problem in self._check(name).problems)
@@ -285,9 +299,12 @@ class Company:
     def _event_columns(name: str, frame: pd.DataFrame) -> list[str]:
         return [column for column, spec in TABLES[name].columns.items() if spec.event and column in frame]
 
-    def _prepared(self, name: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    def _prepared(self, name: str) -> tuple[pd.DataFrame, dict[str, tuple[int, float]]]:
         self._raise_problems((name,))
         frame = self._check(name).frame
+        if name == "order_lines" and "amount" not in frame:
+            discount = frame["discount"].fillna(0) if "discount" in frame else 0
+            frame = frame.assign(amount=frame["quantity"] * frame["unit_price"] * (1 - discount))
         reasons = {}
         if name == "order_lines":
             reasons[NO_CUSTOMER] = frame["customer_id"].isna()
@@ -298,13 +315,11 @@ class Company:
         keep = pd.Series(True, index=frame.index)
         counts = {}
         for reason, applies in reasons.items():  # a row is counted once, under its first reason
-            counts[reason] = int((keep & applies).sum())
+            chosen = keep & applies
+            amount = float(frame.loc[chosen, "amount"].sum()) if name == "order_lines" else np.nan
+            counts[reason] = (int(chosen.sum()), amount)
             keep &= ~applies
-        frame = frame[keep].reset_index(drop=True)
-        if name == "order_lines" and "amount" not in frame:
-            discount = frame["discount"].fillna(0) if "discount" in frame else 0
-            frame["amount"] = frame["quantity"] * frame["unit_price"] * (1 - discount)
-        return frame, counts
+        return frame[keep].reset_index(drop=True), counts
 
 
 def load_company(folder: str | Path | None = None, *, as_of: Any = None) -> Company:

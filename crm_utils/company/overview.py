@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.company.contract import TABLES
-from crm_utils.company.load import Company, is_return
+from crm_utils.company.load import NO_CUSTOMER, Company, is_return
 from crm_utils.errors import ParameterError
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
@@ -68,22 +68,25 @@ def key_coverage(company: Company) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a table with a customer id, other than ``customers``: table, with_id_share (rows that name a
-        customer), customers (different ids), known_customers (of those, in the table ``customers``; missing without
-        that table), known_share.
+        One row a table with a customer id, other than ``customers``: table, share_with_id (rows that name a
+        customer, of all rows read), customers (different ids), known_customers (of those, in the table ``customers``;
+        missing without that table), known_share.
     """
-    known = set(company.table("customers")["customer_id"]) if company.has("customers") else None
+    known = company.customer_ids if company.has("customers") else None
+    aside = company.set_aside
+    nameless = aside[aside["reason"] == NO_CUSTOMER].set_index("table")["rows"]
     rows = []
     for name in company.tables:
         table = company.table(name)
         if name == "customers" or "customer_id" not in table:
             continue
         ids = table["customer_id"].dropna()
+        total = len(table) + nameless.get(name, 0)
         different = ids.unique()
         found = np.nan if known is None else float(sum(customer in known for customer in different))
         share = found / len(different) if len(different) else np.nan
-        rows.append((name, len(ids) / len(table) if len(table) else np.nan, len(different), found, share))
-    columns = ["table", "with_id_share", "customers", "known_customers", "known_share"]
+        rows.append((name, len(ids) / total if total else np.nan, len(different), found, share))
+    columns = ["table", "share_with_id", "customers", "known_customers", "known_share"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -238,6 +238,7 @@ class TestSetAsideAndReturns:
         assert counted == {NO_CUSTOMER: 2, ZERO_QUANTITY: 1, AFTER_AS_OF: 1}
         assert company.order_lines["order_id"].tolist() == ["1", "6"]
         assert company.set_aside["share"].tolist() == pytest.approx([2 / 6, 1 / 6, 1 / 6])
+        assert company.set_aside["amount"].tolist() == pytest.approx([5, 0, 5])
 
     def test_a_return_is_no_purchase_and_lowers_revenue(self, tmp_path):
         company = load_company(folder(tmp_path, order_lines__csv=LINES))

@@ -35,7 +35,19 @@ def test_overview_counts_rows_gaps_and_periods(company):
 def test_coverage_of_the_customer_id(company):
     coverage = key_coverage(company).set_index("table")
     assert coverage.loc["order_lines", ["customers", "known_customers"]].tolist() == [3, 2]
-    assert coverage.loc["interactions", "with_id_share"] == pytest.approx(0.5)
+    assert coverage.loc["interactions", "share_with_id"] == pytest.approx(0.5)
+
+
+def test_rows_that_were_set_aside_for_want_of_a_customer_count_as_without_one(order_lines):
+    nameless = order_lines.assign(customer_id=order_lines["customer_id"].where(order_lines["customer_id"] != "cai"))
+    coverage = key_coverage(Company.from_frames({"order_lines": nameless}))
+    assert coverage["share_with_id"].tolist() == pytest.approx([7 / 8])
+
+
+def test_customers_who_join_after_the_day_are_known_all_the_same(order_lines):
+    customers = pd.DataFrame({"customer_id": ["ann", "bob", "cai"], "joined_at": ["2025-01-01", "2030-01-01", None]})
+    company = Company.from_frames({"customers": customers, "order_lines": order_lines}, as_of="2025-04-01")
+    assert key_coverage(company)["known_share"].tolist() == [1.0]
 
 
 def test_without_a_customer_table_nobody_is_known_or_unknown(order_lines):
