@@ -169,5 +169,7 @@ def mark_chinese(markup: str) -> str:
 
 
 def _scrollable(markup: str) -> str:
+    """Let what is wider than a phone scroll by itself, by keyboard too."""
     opening = f'<div class="scroll" tabindex="0" role="group" aria-label="{html.escape(tr("Table"))}">'
-    return _TABLE.sub(lambda found: f"{opening}{found[0]}</div>", markup)
+    markup = _TABLE.sub(lambda found: f"{opening}{found[0]}</div>", markup)
+    return markup.replace("<pre>", '<pre tabindex="0">')
