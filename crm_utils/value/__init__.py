@@ -9,6 +9,7 @@ from crm_utils.value.concentration import (
     lorenz,
     lorenz_table,
     plot_lorenz,
+    share_of_total,
     top_share,
 )
 from crm_utils.value.migration import (
@@ -61,6 +62,7 @@ __all__ = [
     "rfm_score_table",
     "rfm_table",
     "segment_migration",
+    "share_of_total",
     "simple_scores",
     "top_share",
     "whale_curve",

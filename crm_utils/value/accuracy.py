@@ -311,7 +311,7 @@ def plot_accuracy(
 
     labels = {
         "rank_correlation": tr("Rank correlation with what customers brought next"),
-        "captured_share": tr("Share of the next period's value from the customers each method puts on top"),
+        "captured_share": tr("Share of what known customers spent next, caught by the top of each list"),
         "gini_gain": tr("Gini gain (1 = perfect order, 0 = chance)"),
     }
     if measure not in labels:

@@ -242,6 +242,59 @@ def concentration_table(result: pd.DataFrame) -> pd.DataFrame:
     ]
 
 
+def share_of_total(
+    values: Any,
+    members: Any,
+    *,
+    n_boot: int = 1000,
+    level: float = 0.95,
+    seed: int = 7,
+) -> tuple[float, float, float]:
+    """Share of the total value that a group holds, with a bootstrap interval over customers.
+
+    Parameters
+    ----------
+    values : one-dimensional array-like
+        One value a customer; the total must be above zero.
+    members : one-dimensional array-like of bool, same length
+        Whether the customer belongs to the group.
+    n_boot : int, default 1000
+        Bootstrap replicates.
+    level : float, default 0.95
+        Confidence level, between 0 and 1.
+    seed : int, default 7
+        Seed; each replicate has a child seed of its own.
+
+    Returns
+    -------
+    tuple of float
+        Share, and the ends of its percentile interval.
+
+    Raises
+    ------
+    ParameterError
+        If the values are unusable, the lengths differ or an option lies outside its range.
+
+    Examples
+    --------
+    >>> round(share_of_total([1, 2, 3, 4], [True, False, False, True], n_boot=100)[0], 2)
+    0.5
+    """
+    problems = resampling_problems(n_boot, level)
+    numbers, inside = as_values(values, "share_of_total"), np.asarray(members, dtype=bool)
+    if inside.shape != numbers.shape:
+        problems.append(f"members has {inside.size:,} entries for {numbers.size:,} values; give one each")
+    raise_problems("share_of_total", problems)
+    of_group = np.where(inside, numbers, 0.0)
+
+    def share(drawn: np.ndarray) -> np.ndarray:
+        total = drawn @ numbers
+        return np.array([drawn @ of_group / total if total > 0 else np.nan])
+
+    low, high = percentile_interval(bootstrap(share, len(numbers), n_boot=n_boot, seed=seed), level=level)
+    return float(of_group.sum() / numbers.sum()), float(low[0]), float(high[0])
+
+
 def lorenz_table(curve: pd.DataFrame, *, top: Sequence[float] = (0.01, 0.05, 0.1, 0.2, 0.5, 0.8, 1.0)) -> pd.DataFrame:
     """Read chosen points off a Lorenz curve, counted from the top.
 
@@ -272,7 +325,7 @@ def lorenz_table(curve: pd.DataFrame, *, top: Sequence[float] = (0.01, 0.05, 0.1
     return pd.DataFrame({"top_customer_share": shares, "value_share": held})
 
 
-def plot_lorenz(curve: pd.DataFrame, *, top: float = 0.2, ax: Axes | None = None) -> Axes:
+def plot_lorenz(curve: pd.DataFrame, *, top: float = 0.2, items: str = "customers", ax: Axes | None = None) -> Axes:
     """Draw a Lorenz curve with the Gini coefficient and the share of the top customers.
 
     Parameters
@@ -281,6 +334,8 @@ def plot_lorenz(curve: pd.DataFrame, *, top: float = 0.2, ax: Axes | None = None
         Result of `lorenz`.
     top : float, default 0.2
         Share of customers to mark, above 0 and below 1.
+    items : str, default "customers"
+        What the curve counts, in the plural.
     ax : matplotlib.axes.Axes, optional
         Where to draw. Default: a new figure.
 
@@ -305,7 +360,7 @@ def plot_lorenz(curve: pd.DataFrame, *, top: float = 0.2, ax: Axes | None = None
     ax.plot(x, y, color=PALETTE[0])
     ax.plot([1 - top] * 2, [1 - held, 1], color=PALETTE[3], linewidth=1.4, marker="o", markersize=4)
     ax.annotate(
-        tr("Top {customers:.0%} of customers:\n{value:.0%} of value").format(customers=top, value=held),
+        tr("Top {share:.0%} of {items}:\n{value:.0%} of value").format(share=top, items=tr(items), value=held),
         (1 - top, 1),
         xytext=(-8, -2),
         textcoords="offset points",
@@ -326,16 +381,16 @@ def plot_lorenz(curve: pd.DataFrame, *, top: float = 0.2, ax: Axes | None = None
     ax.set(
         xlim=(0, 1),
         ylim=(min(0.0, 1.05 * y.min()), 1.02),
-        xlabel=tr("Share of customers, from the smallest"),
+        xlabel=tr("Share of {items}, from the smallest").format(items=tr(items)),
         ylabel=tr("Share of value"),
-        title=tr("How unequal customers are"),
+        title=tr("How unequal {items} are").format(items=tr(items)),
     )
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
     return describe(
         ax,
-        tr("Lorenz curve: Gini coefficient {gini:.2f}; the top {customers:.0%} of customers hold {value:.0%}.").format(
-            gini=coefficient, customers=top, value=held
+        tr("Lorenz curve: Gini coefficient {gini:.2f}; the top {share:.0%} of {items} hold {value:.0%}.").format(
+            gini=coefficient, share=top, items=tr(items), value=held
         ),
     )
 

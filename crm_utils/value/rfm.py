@@ -84,7 +84,7 @@ def rfm(
         For ``method="fixed"``: ascending cut points, ``bins − 1`` for each of ``recency_days`` (days),
         ``frequency`` and ``monetary`` (the units of the columns).
     split : {"median", "mean"}, default "median"
-        Score above which a measure counts as high.
+        Middle of the scores (the mean to one decimal); a score above it counts as high.
     customer_col, last_purchase_col, frequency_col, monetary_col : str
         Columns of `summary`. Frequency is by default the number of days with a purchase, so that two orders on one
         day are one purchase.
@@ -490,6 +490,8 @@ def _fixed_scores(goodness: np.ndarray, points: Sequence[float], *, reverse: boo
 
 
 def _is_high(scores: np.ndarray, split: str) -> np.ndarray:
-    middle = np.median(scores) if split == "median" else scores.mean()
+    # Bins of nearly equal size put the mean of the scores a hair above or below the middle score; to one decimal that
+    # hair does not decide.
+    middle = np.median(scores) if split == "median" else np.round(scores.mean(), 1)
     high = scores > middle
     return high if high.any() or scores.min() == scores.max() else scores >= middle

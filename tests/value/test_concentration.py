@@ -10,7 +10,7 @@ from sklearn.metrics import auc
 
 from crm_utils.errors import ParameterError
 from crm_utils.plotting import alt_text
-from crm_utils.value import concentration, gini, lorenz, lorenz_table, plot_lorenz, top_share
+from crm_utils.value import concentration, gini, lorenz, lorenz_table, plot_lorenz, share_of_total, top_share
 from crm_utils.value._intervals import bootstrap
 
 spent = st.lists(st.integers(0, 10_000), min_size=2, max_size=40).filter(lambda values: sum(values) > 0)
@@ -241,3 +241,22 @@ class TestFigure:
         values = np.random.default_rng(2).gamma(0.5, 10, 77)
         table = lorenz_table(lorenz(values), top=(0.1, 0.5))
         assert table["value_share"].tolist() == pytest.approx([top_share(values, 0.1), top_share(values, 0.5)])
+
+
+class TestShareOfTotal:
+    def test_it_is_the_groups_part_of_the_sum(self):
+        share, low, high = share_of_total([1.0, 2.0, 3.0, 4.0], [True, False, False, True], n_boot=200)
+        assert share == pytest.approx(0.5)
+        assert low <= share <= high
+
+    def test_the_interval_agrees_with_the_delta_method(self):
+        """Ratio estimator: var ≈ Σ(in·v − share·v)²/(Σv)² (Cochran 1977, Sampling Techniques, ch. 6)."""
+        rng = np.random.default_rng(3)
+        values, inside = rng.lognormal(size=4000), rng.random(4000) < 0.3
+        share, low, high = share_of_total(values, inside, n_boot=2000, seed=5)
+        error = np.sqrt(np.sum((values * (inside - share)) ** 2)) / values.sum()
+        assert [low, high] == pytest.approx([share - 1.96 * error, share + 1.96 * error], abs=0.1 * error)
+
+    def test_one_flag_a_value(self):
+        with pytest.raises(ParameterError, match="members has 1 entries for 2 values"):
+            share_of_total([1, 2], [True])

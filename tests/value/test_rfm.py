@@ -298,3 +298,14 @@ class TestFigures:
             assert drawn.get((row, column)) == (None if np.isnan(number) else f"{number:,.0f}")
         assert [label.get_text() for label in ax.get_yticklabels()] == ["5", "4", "3", "2", "1"]
         assert alt_text(ax.figure)
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_a_hair_of_the_mean_does_not_turn_the_middle_score(extra):
+    """101 or 102 customers in five nearly equal bins: the mean score lies just below or above 3."""
+    n = 101 + extra
+    days = pd.date_range(end="2025-12-31", periods=n)
+    summary = pd.DataFrame({"customer_id": range(n), "last_purchase": days, "purchase_days": 1, "revenue": 1.0})
+    result = rfm(summary, as_of="2026-01-01", split="mean")
+    high = result["rfm_class"].isin(["general develop"])
+    assert set(result.loc[high, "r_score"]) == {4, 5}
