@@ -1,14 +1,19 @@
 import base64
 import re
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 
 from crm_utils.language import prose
+from crm_utils.plotting import describe, new_axes, show_figure, use_style
 from crm_utils.report.headlines import MIME, make_headline
 from crm_utils.report.markdown import Anchors, authored_html, computed_html
 from crm_utils.report.mathml import tex_to_mathml
-from crm_utils.report.render import left_out, render_page
+from crm_utils.report.render import css_string, left_out, render_page
+from crm_utils.tables import table_html
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(3)</script></svg>'
 
@@ -101,7 +106,7 @@ def test_the_page_asks_for_nothing_from_elsewhere_and_runs_only_its_own_script()
 
 def test_a_figure_has_its_alternative_text_and_its_numbers():
     page = render(code("1", display({"image/svg+xml": SVG}, crm={"alt": 'A "curve"', "table": "<table>twin</table>"})))
-    source = re.search(r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="A &#34;curve&#34;">', page)
+    source = re.search(r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="A &#34;curve&#34;"></div>', page)
     assert base64.b64decode(source[1]).decode() == SVG
     assert re.search(r"<summary>Show the numbers</summary>.*<table>twin</table>", page)
 
@@ -230,3 +235,96 @@ def test_maths_is_well_formed_mathml(tex):
 def test_unknown_tex_is_shown_whole():
     assert tex_to_mathml(r"\nosuchthing{<b>}") == r'<code class="tex">\nosuchthing{&lt;b&gt;}</code>'
     assert tex_to_mathml("") == '<code class="tex"></code>'
+
+
+def test_a_sharp_png_is_shown_in_its_size_on_the_page():
+    size = {"width": 300, "height": 200}
+    page = render(code("1", display({"image/png": "AAAA"}, **{"crm": {"alt": "A"}, "image/png": size})))
+    assert '<img src="data:image/png;base64,AAAA" alt="A" width="300" height="200">' in page
+
+
+def test_a_card_shows_the_change_in_words_and_signs():
+    record = make_headline("Churn", 0.3, unit="share", better="lower", previous=0.25, previous_label="2024")
+    page = render(code("1", display({MIME: record})))
+    assert '<span class="card-change bad"><span aria-hidden="true">▲</span> +5.0 points on 2024</span>' in page
+    assert "card-change" not in render(code("1", display({MIME: make_headline("Churn", 0.3)}))).split("</style>")[1]
+
+
+def test_the_title_block_tells_company_period_parameters_and_data():
+    header = re.search(r"<header.*?</header>", render(text("# Title")), re.DOTALL)[0]
+    for part in (
+        "Tea</a>",
+        "2025-01-01 to 2025-03-01",
+        "as of 2025-03-02",
+        "<code>label</code> = &lt;b&gt;5",
+        "data abc",
+    ):
+        assert part in header
+    default = [{**page_context()["parameters"][0], "changed": False}]
+    assert "Default parameters" in render(text("# Title"), parameters=default)
+
+
+def test_the_running_title_of_the_print_cannot_leave_its_style():
+    assert css_string("客户 – Tea, 1.") == '"客户 – Tea, 1."'
+    page = render(text("# Title"), company={**page_context()["company"], "name": '"}</style><script>alert(1)</script>'})
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
+    running = re.search(r'@top-left \{ content: "([^"]*)"; font', style)[1]
+    assert "Title – " in running
+    assert not set(running) & set("<>{};/")
+
+
+def test_chinese_words_are_marked_in_text_title_and_contents():
+    page = render(text("# Value (价值)"), text("## Loyalty (忠诚度)\n\n`代码` 流失 $x$"), code("名 = 1"))
+    assert page.count('<span lang="zh">价值</span>') == 1
+    assert page.count('<span lang="zh">忠诚度</span>') == 2  # heading and contents
+    assert '<span lang="zh">流失</span>' in page
+    assert "<code>代码</code>" in page
+    assert "<title>Value (价值) –" in page
+
+
+def test_no_chinese_is_marked_in_a_chinese_page(monkeypatch):
+    monkeypatch.setenv("CRM_UTILS_LANGUAGE", "zh-CN")
+    assert 'lang="zh"' not in render(text("# 价值")).split("</style>")[1]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What `show_figure` publishes, as outputs of a cell."""
+    outputs = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, metadata, raw: outputs.append(display(data, **metadata))
+    )
+    with plt.rc_context():
+        use_style()
+        yield outputs
+    plt.close("all")
+
+
+def test_a_page_of_sixty_cells_and_fifteen_rich_figures_stays_under_three_megabytes(drawn):
+    rng = np.random.default_rng(7)
+    twin = pd.DataFrame(rng.normal(size=(5_000, 6)), columns=[f"column_{letter}" for letter in "abcdef"])
+    for position in range(15):
+        ax = new_axes(None)
+        match position % 5:
+            case 0:
+                ax.scatter(*rng.normal(size=(2, 20_000)), c=rng.random(20_000), s=9)
+            case 1:
+                ax.plot(rng.normal(size=(5_000, 4)).cumsum(axis=0))
+            case 2:
+                ax.pcolormesh(rng.random((60, 60)))
+            case 3:
+                ax.hist(rng.normal(size=(5_000, 3)), bins=100)
+            case 4:
+                ax.errorbar(range(1_500), rng.normal(size=1_500), yerr=rng.random(1_500), fmt="o")
+        ax.set_title(f"Figure {position}")
+        show_figure(describe(ax, "A rich figure."), table=twin)
+    table = display({"text/html": table_html(twin, max_rows=20)})
+    source = "\n".join(f"result_{line} = some_function(first_argument, option={line})" for line in range(15))
+    cells = [text("# Title")]
+    for position in range(30):
+        cells.append(text(f"## Section {position}\n\n" + "A sentence of text that explains. " * 30))
+        outputs = [drawn[position // 2]] if position % 2 == 0 else [table]
+        cells.append(code(f"{source}\n{position}", *outputs))
+    page = render(*cells)
+    assert page.count("<figure>") == 15
+    assert len(page.encode()) < 3_000_000
