@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 _HOMES = {
-    "NotebookResult": "crm_utils.report.run",
-    "ReportRun": "crm_utils.report.run",
-    "RunInterrupted": "crm_utils.report.run",
+    "NotebookResult": "crm_utils.report.results",
+    "ReportRun": "crm_utils.report.results",
+    "RunInterrupted": "crm_utils.report.results",
     "headline": "crm_utils.report.headlines",
     "run_report": "crm_utils.report.run",
 }
@@ -19,7 +19,8 @@ __all__ = sorted(_HOMES)
 
 if TYPE_CHECKING:
     from crm_utils.report.headlines import headline
-    from crm_utils.report.run import NotebookResult, ReportRun, RunInterrupted, run_report
+    from crm_utils.report.results import NotebookResult, ReportRun, RunInterrupted
+    from crm_utils.report.run import run_report
 
 
 def __getattr__(name: str):

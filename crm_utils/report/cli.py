@@ -15,7 +15,7 @@ from crm_utils.errors import CrmError, ParameterError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crm_utils.report.run import ReportRun
+    from crm_utils.report.results import ReportRun
 
 _BAD_INPUT = 2
 
@@ -87,7 +87,8 @@ def report(
     Exit code 0: complete; 1: a notebook is not complete; 2: bad input, nothing was run; 130: interrupted.
     """
     from crm_utils.report.progress import progress_for_terminal
-    from crm_utils.report.run import RunInterrupted, run_report
+    from crm_utils.report.results import RunInterrupted
+    from crm_utils.report.run import run_report
     from crm_utils.report.spec import Spec, read_spec
 
     given = _split(pairs)

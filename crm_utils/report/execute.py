@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,8 +15,6 @@ from typing import Any
 
 import nbformat
 import papermill
-from jupyter_client import AsyncKernelManager
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
@@ -24,10 +22,11 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import remove_error_markers
-from traitlets import default
 
 from crm_utils.errors import DataFloorError
 from crm_utils.language import tr
+from crm_utils.report.environment import kernel_environment
+from crm_utils.report.kernels import KernelManager, WarmKernel
 from crm_utils.report.output import write_atomic
 from crm_utils.report.render import code_numbers
 from crm_utils.report.tree import kill_group
@@ -38,8 +37,6 @@ _SOCKET_PATH_CHARACTERS = 90
 SNAPSHOT = "snapshot.ipynb"
 _SNAPSHOT_SECONDS = 2.0
 _CELL_FILE = re.compile(r"\S*ipykernel_\d+[/\\]\d+\.py")
-# The user's own start-up files and settings must not change a report.
-_DROPPED_VARIABLES = ("PYTHONSTARTUP", "MPLBACKEND", "IPYTHONDIR", "PYTHONINSPECT")
 
 
 @dataclass(frozen=True)
@@ -73,31 +70,6 @@ class Outcome:
         return asdict(self)
 
 
-class _ThisInterpreter(KernelSpecManager):
-    """Starts kernels with the interpreter that runs this, whatever kernels the user has registered."""
-
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        return KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            display_name="Python 3",
-            language="python",
-        )
-
-
-class _KernelManager(AsyncKernelManager):
-    kernel_pid: int | None = None
-    on_start: Callable[[int], None] | None = None
-
-    @default("kernel_spec_manager")
-    def _kernel_spec_manager_of_this_interpreter(self) -> KernelSpecManager:
-        return _ThisInterpreter(parent=self)
-
-    async def start_kernel(self, **options: Any) -> None:
-        await super().start_kernel(**options)
-        self.kernel_pid = self.provisioner.pid
-        self.on_start(self.kernel_pid)
-
-
 class _Client(PapermillNotebookClient):
     def papermill_execute_cells(self) -> None:
         try:
@@ -107,36 +79,22 @@ class _Client(PapermillNotebookClient):
             raise
 
 
-def kernel_environment(scratch: Path) -> dict[str, str]:
-    """Environment of a kernel: the caller's, without what would make a report depend on who runs it.
-
-    Parameters
-    ----------
-    scratch : pathlib.Path
-        Empty folder for the kernel's own files.
-
-    Returns
-    -------
-    dict of str to str
-        Environment variables.
-    """
-    settings = scratch / "ipython"
-    settings.mkdir(parents=True, exist_ok=True)
-    plain_figures = scratch / "matplotlibrc"
-    plain_figures.touch()
-    environment = {name: value for name, value in os.environ.items() if name not in _DROPPED_VARIABLES}
-    return environment | {
-        "IPYTHONDIR": str(settings),
-        "MATPLOTLIBRC": str(plain_figures),
-        "PYTHONHASHSEED": "0",
-    }
-
-
 class _Progress:
     """What a run needs to know and what is known of it, while papermill has the notebook in its hands."""
 
-    def __init__(self, *, deadline: float, scratch: Path, folder: Path, on_event: Callable[[dict], None]):
+    def __init__(
+        self,
+        *,
+        deadline: float,
+        cell_timeout: float | None,
+        scratch: Path,
+        folder: Path,
+        kernel: WarmKernel | None,
+        on_event: Callable[[dict], None],
+    ):
         self.deadline = deadline
+        self.cell_timeout = cell_timeout
+        self.kernel = kernel
         self.scratch = scratch
         self.folder = folder
         self.notebook: NotebookNode | None = None
@@ -151,8 +109,8 @@ class _Progress:
         self._save()
 
     def remaining(self, _cell: NotebookNode | None = None) -> float:
-        """Seconds left; never 0, which would mean "no limit" to nbclient."""
-        return max(self.deadline - time.monotonic(), 0.01)
+        """Seconds left for a cell; never 0, which would mean "no limit" to nbclient."""
+        return min(max(self.deadline - time.monotonic(), 0.01), self.cell_timeout or math.inf)
 
     def cell_starts(self, *, cell: NotebookNode, cell_index: int) -> None:
         """Note the cell, and now and then keep the notebook so far in case this process is ended from outside."""
@@ -178,7 +136,7 @@ class _ReportEngine(Engine):
         client = _Client(
             nb_man,
             kernel_name=kernel_name,
-            kernel_manager_class=_KernelManager,
+            kernel_manager_class=KernelManager,
             timeout_func=progress.remaining,
             startup_timeout=max(1, int(min(progress.remaining(), _START_SECONDS))),
             iopub_timeout=60,
@@ -188,6 +146,7 @@ class _ReportEngine(Engine):
             log=_silent,
         )
         manager = client.create_kernel_manager()
+        manager.warm_kernel = progress.kernel
         manager.on_start = lambda pid: progress.on_event({"event": "kernel", "pid": pid})
         manager.connection_file = str(progress.scratch / "k.json")
         # No port to fight over between kernels that start at the same time; a socket's path has few characters.
@@ -282,9 +241,13 @@ def outcome_at(notebook: NotebookNode, index: int | None, outcome: Outcome) -> O
     return replace(outcome, cell=code_numbers(notebook)[index], source=notebook.cells[index].source)
 
 
-def timeout_outcome(timeout: float) -> Outcome:
-    """Outcome of a notebook whose time is up."""
-    reason = tr("Stopped after {seconds:g} seconds, the time limit of one notebook.").format(seconds=timeout)
+def timeout_outcome(timeout: float, *, of_cell: bool = False) -> Outcome:
+    """Outcome of a notebook whose time is up, or the time of one of its cells."""
+    if of_cell:
+        reason = tr("Stopped in a cell that took more than {seconds:g} seconds, the time limit of one cell.")
+    else:
+        reason = tr("Stopped after {seconds:g} seconds, the time limit of one notebook.")
+    reason = reason.format(seconds=timeout)
     return Outcome("timeout", reason, error="Timeout", message=tr("The cell was still running."))
 
 
@@ -313,7 +276,9 @@ def execute_notebook(
     parameters: Mapping[str, Any],
     *,
     timeout: float,
+    cell_timeout: float | None = None,
     scratch: Path,
+    kernel: WarmKernel | None = None,
     on_event: Callable[[dict[str, Any]], None] = lambda event: None,
 ) -> tuple[NotebookNode, Outcome]:
     """Run a notebook with parameters; whatever happens in it, come back with what there is.
@@ -326,8 +291,12 @@ def execute_notebook(
         Checked values by name.
     timeout : float
         Seconds that the whole notebook may take, the start of its kernel included.
+    cell_timeout : float, optional
+        Seconds that one cell may take. Default: as many as are left to the notebook.
     scratch : pathlib.Path
         Existing folder for the kernel's files and a copy of the notebook so far.
+    kernel : WarmKernel, optional
+        Process that waits to be the kernel. Default: start one from nothing.
     on_event : callable, optional
         Called with ``{"event": "kernel", "pid": …}`` when the kernel has started, and with
         ``{"event": "cell", "index": …}`` for each code cell that starts.
@@ -339,7 +308,14 @@ def execute_notebook(
     outcome : Outcome
         How it ended.
     """
-    progress = _Progress(deadline=time.monotonic() + timeout, scratch=scratch, folder=path.parent, on_event=on_event)
+    progress = _Progress(
+        deadline=time.monotonic() + timeout,
+        cell_timeout=cell_timeout,
+        scratch=scratch,
+        folder=path.parent,
+        kernel=kernel,
+        on_event=on_event,
+    )
     authored = load_notebook(path)
     outcome = Outcome()
     try:
@@ -361,6 +337,8 @@ def execute_notebook(
     except (CellTimeoutError, RuntimeError) as error:
         if time.monotonic() >= progress.deadline:
             outcome = timeout_outcome(timeout)
+        elif isinstance(error, CellTimeoutError):
+            outcome = timeout_outcome(cell_timeout, of_cell=True)
         else:
             outcome = died_outcome(strip_ansi(str(error)))
     notebook = clean_notebook(progress.notebook or authored)

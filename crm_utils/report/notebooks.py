@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -48,6 +49,11 @@ class Notebook:
     def name(self) -> str:
         """File name without its ending, such as ``03_value``."""
         return self.path.stem
+
+    @property
+    def source_hash(self) -> str:
+        """SHA-256 of the file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def missing(self, tables: Iterable[str]) -> tuple[str, ...]:
         """Needed tables that are not among `tables`."""

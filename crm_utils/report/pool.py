@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,10 +15,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from crm_utils.paths import HOME
+from crm_utils.report.forge import Forge
 from crm_utils.report.tree import kill_group, kill_tree
+from crm_utils.report.worker import LOG
 
 # The worker stops a notebook itself when its time is up; these are for a worker that does not answer any more.
 _GRACE_SECONDS = 15.0
@@ -49,19 +52,78 @@ class JobEnd:
 
     job: Job
     event: dict[str, Any] | None
-    timed_out: bool
-    index: int | None
-    seconds: float
+    timed_out: bool = False
+    index: int | None = None
+    seconds: float = 0.0
     last_words: str = ""
 
 
 class _Worker:
+    """The run's end of a worker process."""
+
+    serves_many: bool
+    gone = False
+    pid: int | None = None
     kernel_pid: int | None = None  # while one runs: it leads a process group that a worker's sudden end leaves behind
 
-    def __init__(self, log_folder: Path):
-        handle, name = tempfile.mkstemp(dir=log_folder, suffix=".log")
-        self._log = os.fdopen(handle, "wb")
-        self._log_path = Path(name)
+    def __init__(self, lines: IO[str]):
+        self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        threading.Thread(target=self._listen, args=(lines,), daemon=True).start()
+
+    def _listen(self, lines: IO[str]) -> None:
+        with suppress(ValueError, OSError):  # a line cut off by the worker's end
+            for line in lines:
+                self._events.put(json.loads(line))
+        self.gone = True
+        self._events.put(None)
+
+    def next_event(self, seconds: float) -> dict[str, Any] | None:
+        """Give the next event; None when the worker has ended; raises queue.Empty when the time is up."""
+        return self._events.get(timeout=max(seconds, 0))
+
+    def wait_ready(self) -> bool:
+        """Wait until the worker has introduced itself; False when it will not."""
+        if self.pid is None:
+            with suppress(queue.Empty):
+                event = self.next_event(_READY_SECONDS)
+                self.pid = event and event["pid"]
+        return self.pid is not None
+
+    def end(self) -> None:
+        """End the worker with all that it has started."""
+        if self.pid is not None and not self.gone:
+            kill_tree(self.pid)
+        if self.kernel_pid is not None:
+            kill_group(self.kernel_pid)
+
+
+class _ForkedWorker(_Worker):
+    serves_many = False
+
+    def __init__(self, connection: socket.socket):
+        self._connection = connection
+        super().__init__(connection.makefile("r", encoding="utf-8"))
+
+    def send(self, job: Job) -> None:
+        with suppress(OSError):  # the listener's None tells that the worker is gone
+            self._connection.sendall((json.dumps(job) + "\n").encode())
+
+    def last_words(self, job: Job) -> str:
+        log = Path(job["folder"]) / LOG
+        return _last_line(log.read_bytes()) if log.exists() else ""
+
+    def end(self) -> None:
+        super().end()
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+
+class _SpawnedWorker(_Worker):
+    serves_many = True
+
+    def __init__(self) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by end)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "crm_utils.report.worker"],
             stdin=subprocess.PIPE,
@@ -72,36 +134,29 @@ class _Worker:
             text=True,
             encoding="utf-8",
         )
-        self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        with suppress(ValueError):  # a line cut off by the worker's end
-            for line in self._process.stdout:
-                self._events.put(json.loads(line))
-        self._events.put(None)
+        super().__init__(self._process.stdout)
 
     def send(self, job: Job) -> None:
-        with suppress(BrokenPipeError):  # the listener's None tells that the worker is gone
+        with suppress(OSError):
             self._process.stdin.write(json.dumps(job) + "\n")
             self._process.stdin.flush()
 
-    def next_event(self, seconds: float) -> dict[str, Any] | None:
-        """Give the next event; None when the worker has ended; raises queue.Empty when the time is up."""
-        return self._events.get(timeout=max(seconds, 0))
-
-    def last_words(self) -> str:
-        lines = self._log_path.read_text(encoding="utf-8", errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    def last_words(self, job: Job) -> str:
+        self._log.seek(0)
+        return _last_line(self._log.read())
 
     def end(self) -> None:
-        kill_tree(self._process.pid)
-        if self.kernel_pid is not None:
-            kill_group(self.kernel_pid)
+        self.pid, self.gone = self._process.pid, False
+        super().end()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._log):
             with suppress(OSError):
                 stream.close()
+
+
+def _last_line(log: bytes) -> str:
+    lines = log.decode("utf-8", "replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 class Pool:
@@ -112,9 +167,9 @@ class Pool:
     jobs : sequence of dict
         Jobs for `crm_utils.report.worker`.
     workers : int
-        How many run at the same time.
-    log_folder : pathlib.Path
-        Folder for what the workers write on standard error.
+        How many notebooks run at the same time. While a page is written the next notebook may already run.
+    forge : Forge or None
+        Where workers come from; without one, or when it has given up, they are started from nothing.
     on_cell : callable
         Called without argument whenever a code cell starts.
     on_end : callable
@@ -127,15 +182,16 @@ class Pool:
         jobs: Sequence[Job],
         *,
         workers: int,
-        log_folder: Path,
+        forge: Forge | None,
         on_cell: Callable[[], None],
         on_end: Callable[[JobEnd], None],
     ):
         self._pending: queue.SimpleQueue[Job] = queue.SimpleQueue()
         for job in jobs:
             self._pending.put(job)
-        self._slots = min(workers, len(jobs))
-        self._log_folder = log_folder
+        self._forge = forge
+        self._running = threading.Semaphore(workers)
+        self._slots = min(2 * workers if forge else workers, len(jobs))
         self._on_cell = on_cell
         self._on_end = on_end
         self._finished: queue.Queue[BaseException | None] = queue.Queue()
@@ -156,6 +212,8 @@ class Pool:
                     raise error
         finally:
             self._stopping.set()
+            for _ in threads:
+                self._running.release()
             with self._workers_lock:
                 workers = list(self._workers)
             for worker in workers:
@@ -164,13 +222,14 @@ class Pool:
                 if thread.ident is not None:
                     thread.join()
 
-    def _new_worker(self) -> _Worker | None:
+    def _new_worker(self, job: Job) -> _Worker | None:
+        connection = self._forge.connect() if self._forge else None
         with self._workers_lock:
             if self._stopping.is_set():
                 return None
-            worker = _Worker(self._log_folder)
+            worker = _ForkedWorker(connection) if connection else _SpawnedWorker()
             self._workers.add(worker)
-            return worker
+        return worker
 
     def _drop(self, worker: _Worker) -> None:
         with self._workers_lock:
@@ -188,45 +247,62 @@ class Pool:
     def _serve_until_done(self) -> None:
         worker = None
         try:
-            while not self._stopping.is_set():
+            while True:
+                self._running.acquire()
                 try:
-                    job = self._pending.get_nowait()
+                    job = None if self._stopping.is_set() else self._pending.get_nowait()
                 except queue.Empty:
+                    job = None
+                if job is None:
+                    self._running.release()
                     return
-                ready = worker is not None
-                if worker is None:
-                    worker = self._new_worker()
-                    if worker is None:
-                        return
-                    ready = self._wait_ready(worker)
-                unready = JobEnd(job, None, False, None, 0.0, worker.last_words())
-                ended = self._run(worker, job) if ready else unready
-                if ended.event is None:
-                    self._drop(worker)
+                worker, ended = self._run(worker, job)
+                if ended.event is None or not worker.serves_many:
+                    if worker is not None:
+                        self._drop(worker)
                     worker = None
-                    if self._stopping.is_set():  # it was ended from here: the job has no result
-                        return
+                if ended.event is None and self._stopping.is_set():  # it was ended from here: the job has no result
+                    return
                 with self._end_lock:
                     self._on_end(ended)
         finally:
             if worker is not None:
                 self._drop(worker)
 
-    @staticmethod
-    def _wait_ready(worker: _Worker) -> bool:
-        try:
-            return worker.next_event(_READY_SECONDS) is not None
-        except queue.Empty:
-            return False
+    def _run(self, worker: _Worker | None, job: Job) -> tuple[_Worker | None, JobEnd]:
+        """Run a job in the given worker or a new one; the right to run, held on entry, is given back on the way."""
+        held = [self._running]
 
-    def _run(self, worker: _Worker, job: Job) -> JobEnd:
+        def give_back() -> None:
+            if held:
+                held.pop().release()
+
+        try:
+            words = ""
+            for _ in range(2):  # a forge that has given up shows when a worker does not come: then one from nothing
+                worker = worker or self._new_worker(job)
+                if worker is None:
+                    return None, JobEnd(job, None)
+                worker.send(job)
+                if worker.wait_ready():
+                    return worker, self._watch(worker, job, give_back)
+                words, again = worker.last_words(job), isinstance(worker, _ForkedWorker)
+                self._drop(worker)
+                worker = None
+                if not again:
+                    break
+                self._forge = None
+            return None, JobEnd(job, None, last_words=words)
+        finally:
+            give_back()
+
+    def _watch(self, worker: _Worker, job: Job, give_back: Callable[[], None]) -> JobEnd:
         started = time.monotonic()
         limit = started + job["timeout"] + _GRACE_SECONDS
         index, executed = None, False
-        worker.send(job)
 
         def ended(event: dict[str, Any] | None, *, timed_out: bool = False) -> JobEnd:
-            words = worker.last_words() if event is None and not timed_out else ""
+            words = worker.last_words(job) if event is None and not timed_out else ""
             return JobEnd(job, event, timed_out, index, time.monotonic() - started, words)
 
         while True:
@@ -244,6 +320,7 @@ class Pool:
             elif event["event"] == "executed":
                 executed, limit = True, time.monotonic() + _FINISH_SECONDS
                 worker.kernel_pid = None
+                give_back()
             else:
                 return ended(event)
 

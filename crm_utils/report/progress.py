@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from crm_utils.report.notebooks import Notebook
-    from crm_utils.report.run import NotebookResult
+    from crm_utils.report.results import NotebookResult
 
 
 class Progress(Protocol):
@@ -59,7 +59,7 @@ class LineProgress:
         """Name the notebook, how it ended and how long it took."""
         seconds = f" ({result.seconds:.0f} s)" if result.seconds else ""
         reason = f": {result.reason}" if result.reason else ""
-        print(f"{result.name}  {result.status}{seconds}{reason}", file=sys.stderr, flush=True)
+        print(f"{result.label}  {result.status}{seconds}{reason}", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Ignore."""
@@ -79,7 +79,7 @@ class BarProgress:
         )
         self._say()
         for result in skipped:
-            self._bar.write(f"{result.name}  skipped: {result.reason}", file=sys.stderr)
+            self._bar.write(f"{result.label}  skipped: {result.reason}", file=sys.stderr)
 
     def cell(self) -> None:
         """Go on a step."""
@@ -93,7 +93,7 @@ class BarProgress:
             self._done += 1
             self._say()
             if not result.ok:
-                self._bar.write(f"{result.name}  {result.status}: {result.reason}", file=sys.stderr)
+                self._bar.write(f"{result.label}  {result.status}: {result.reason}", file=sys.stderr)
 
     def end(self) -> None:
         """Close the bar."""

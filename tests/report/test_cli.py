@@ -71,7 +71,7 @@ def test_check_lists_all_problems(crm, tmp_path):
     ],
 )
 def test_bad_input_is_exit_2_without_a_traceback(crm, company_folder, monkeypatch, arguments, message):
-    monkeypatch.setattr("crm_utils.report.run.Pool", None)  # a worker would fail differently
+    monkeypatch.setattr("crm_utils.report.backends.Pool", None)  # a worker would fail differently
     result = crm("report", "--data", company_folder, *arguments)
     assert result.exit_code == 2
     assert message in result.stderr

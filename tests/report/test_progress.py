@@ -5,7 +5,7 @@ import pytest
 
 from crm_utils.report.notebooks import Notebook
 from crm_utils.report.progress import BarProgress, LineProgress, progress_for_terminal
-from crm_utils.report.run import NotebookResult
+from crm_utils.report.results import NotebookResult
 
 NOTEBOOKS = [Notebook(Path(f"0{number}_x.ipynb"), "title", (), code_cells=2) for number in (1, 2)]
 SKIPPED = NotebookResult("00_a", "A", "skipped", reason="Needs a table.")
