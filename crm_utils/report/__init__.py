@@ -12,15 +12,22 @@ _HOMES = {
     "NotebookResult": "crm_utils.report.results",
     "ReportRun": "crm_utils.report.results",
     "RunInterrupted": "crm_utils.report.results",
+    "SweepRun": "crm_utils.report.sweep",
+    "compare_runs": "crm_utils.report.compare",
     "headline": "crm_utils.report.headlines",
+    "resume_run": "crm_utils.report.resume",
     "run_report": "crm_utils.report.run",
+    "run_sweep": "crm_utils.report.sweep",
 }
 __all__ = sorted(_HOMES)
 
 if TYPE_CHECKING:
+    from crm_utils.report.compare import compare_runs
     from crm_utils.report.headlines import headline
     from crm_utils.report.results import NotebookResult, ReportRun, RunInterrupted
+    from crm_utils.report.resume import resume_run
     from crm_utils.report.run import run_report
+    from crm_utils.report.sweep import SweepRun, run_sweep
 
 
 def __getattr__(name: str):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crm_utils.report.collect import Finished, collect
+from crm_utils.report.covers import render_cover
 from crm_utils.report.forge import Forge, can_fork
 from crm_utils.report.options import Options
 from crm_utils.report.pool import Job, Pool
@@ -29,15 +30,8 @@ class Backend(Protocol):
     def run(self, jobs: Sequence[Job], *, on_cell: Callable[[], None], on_end: Callable[[Finished], None]) -> None:
         """Run jobs and tell of each cell that starts and each job that has ended."""
 
-    def render_index(self, content: Mapping[str, Any]) -> str:
-        """Write an index page, given the arguments of `crm_utils.report.index.render_index`."""
-
-
-def render_index_here(content: Mapping[str, Any]) -> str:
-    """Write an index page in this process."""
-    from crm_utils.report.index import render_index
-
-    return render_index(**content)
+    def render_cover(self, kind: str, content: Mapping[str, Any]) -> str:
+        """Write a page in front; parameters as for `crm_utils.report.covers.render_cover`."""
 
 
 class LocalBackend:
@@ -75,10 +69,10 @@ class LocalBackend:
             on_end=lambda ended: on_end(collect(ended)),
         ).run()
 
-    def render_index(self, content: Mapping[str, Any]) -> str:
-        """Write an index page."""
-        page = self._forge.render_index(content) if self._forge is not None else None
-        return page if page is not None else render_index_here(content)
+    def render_cover(self, kind: str, content: Mapping[str, Any]) -> str:
+        """Write a page in front."""
+        page = self._forge.render_cover(kind, content) if self._forge is not None else None
+        return page if page is not None else render_cover(kind, content)
 
 
 def backend_for(options: Options) -> Backend:

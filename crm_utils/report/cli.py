@@ -13,9 +13,11 @@ import click
 from crm_utils.errors import CrmError, ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
+    from crm_utils.report.notebooks import Notebook
     from crm_utils.report.results import ReportRun
+    from crm_utils.report.sweep import SweepRun
 
 _BAD_INPUT = 2
 
@@ -37,14 +39,14 @@ def main() -> None:
     """Run the CRM workbook on your own customers and turn it into a report."""
 
 
-def _split(pairs: tuple[str, ...]) -> dict[str, str]:
+def _split(pairs: tuple[str, ...], option: str) -> dict[str, str]:
     values: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
-            raise ParameterError(f"-p {pair}: write a parameter as name=value.")
+            raise ParameterError(f"{option} {pair}: write a parameter as name=value.")
         if name.strip() in values:
-            raise ParameterError(f"-p {name.strip()}: given twice.")
+            raise ParameterError(f"{option} {name.strip()}: given twice.")
         values[name.strip()] = value
     return values
 
@@ -67,20 +69,36 @@ def _terminated_like_interrupted() -> Iterator[None]:
 @click.argument("notebooks", nargs=-1, metavar="[NN]...")
 @click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a parameter; repeatable.")
 @click.option(
-    "--spec", type=click.Path(path_type=Path), metavar="FILE", help="Notebooks and parameters from a YAML file."
+    "--sweep",
+    "sweeps",
+    multiple=True,
+    metavar="NAME=A,B,C",
+    help="Run for each value, and compare; repeatable, then crossed. Values with commas: NAME='[\"a, b\", c]'.",
 )
+@click.option("--spec", metavar="FILE", help="A YAML file that says all this, or the name of one in reports/specs.")
 @click.option("--data", metavar="FOLDER", help="Company folder. Default: the demo company.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: reports/runs/<time>.")
+@click.option("--resume", metavar="RUN", help="Take up a run: keep the pages that still hold, run the others.")
+@click.option("--formats", metavar="pdf", help="Print pages as PDF too, with the system's Chromium.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Notebooks at the same time. Default: all cores.")
 @click.option("--timeout", type=float, metavar="S", help="Seconds that one notebook may take. Default: 1800.")
+@click.option("--cell-timeout", type=float, metavar="S", help="Seconds that one cell may take.")
+@click.option("--backend", metavar="NAME", help="local (default), or dask: the workers of a cluster.")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, such as tcp://127.0.0.1:8786.")
 def report(
     notebooks: tuple[str, ...],
     pairs: tuple[str, ...],
-    spec: Path | None,
+    sweeps: tuple[str, ...],
+    spec: str | None,
     data: str | None,
     out: Path | None,
+    resume: str | None,
+    formats: str | None,
     jobs: int | None,
     timeout: float | None,
+    cell_timeout: float | None,
+    backend: str | None,
+    scheduler: str | None,
 ) -> None:
     """Run notebooks (such as 03, value or 03_value; default all) and write a report.
 
@@ -88,32 +106,65 @@ def report(
     """
     from crm_utils.report.progress import progress_for_terminal
     from crm_utils.report.results import RunInterrupted
+    from crm_utils.report.resume import resume_run
     from crm_utils.report.run import run_report
-    from crm_utils.report.spec import Spec, read_spec
+    from crm_utils.report.spec import Spec, find_spec, read_spec
+    from crm_utils.report.sweep import run_sweep
 
-    given = _split(pairs)
-    asked = read_spec(spec) if spec else Spec()
-    if data is None:
-        data = given.get("data", asked.data)
+    asked = read_spec(find_spec(spec)) if spec else Spec()
+    how = {
+        "jobs": jobs or asked.jobs,
+        "timeout": asked.timeout if timeout is None else timeout,
+        "cell_timeout": asked.cell_timeout if cell_timeout is None else cell_timeout,
+        "formats": asked.formats if formats is None else [name.strip() for name in formats.split(",")],
+        "backend": backend,
+        "scheduler": scheduler,
+        "progress": progress_for_terminal(),
+    }
+    _say_when_nothing_prints(how["formats"])
+    if resume:
+        if notebooks or pairs or sweeps or spec or data or out:
+            raise ParameterError(
+                "--resume takes notebooks, parameters and data from the run; only limits, jobs, formats and backend "
+                "can be given with it."
+            )
+
+        def do():
+            return resume_run(resume, say=lambda line: click.echo(line, err=True), **how)
+
+    else:
+        given, swept = _split(pairs, "-p"), _split(sweeps, "--sweep")
+        own = given | swept
+        what = {
+            "data": data if data is not None else given.get("data", None if "data" in swept else asked.data),
+            "parameters": {name: value for name, value in {**asked.parameters, **given}.items() if name not in swept},
+            "per_notebook": _without_overridden(asked.per_notebook, own),
+            "out": out,
+        }
+        sweep = {name: values for name, values in asked.sweep.items() if name not in given} | swept
+
+        def do():
+            if sweep:
+                return run_sweep(notebooks or asked.notebooks, sweep=sweep, **what, **how)
+            return run_report(notebooks or asked.notebooks, **what, **how)
+
     with _terminated_like_interrupted():
         try:
-            run = run_report(
-                notebooks or asked.notebooks,
-                data=data,
-                parameters={**asked.parameters, **given},
-                per_notebook=_without_overridden(asked.per_notebook, given),
-                out=out,
-                jobs=jobs or asked.jobs,
-                timeout=asked.timeout if timeout is None else timeout,
-                progress=progress_for_terminal(),
-            )
+            run = do()
         except RunInterrupted as interruption:
             run = interruption.run
     _say_how_it_went(run)
     sys.exit(run.exit_code)
 
 
-def _without_overridden(per_notebook: dict[str, dict], given: dict[str, str]) -> dict[str, dict]:
+def _say_when_nothing_prints(formats: Sequence[str] | None) -> None:
+    from crm_utils.report.pdf import find_browser
+
+    if "pdf" in (formats or ()) and not find_browser():
+        click.echo("No Chromium or Chrome on this system: pages are written as HTML only.", err=True)
+
+
+def _without_overridden(per_notebook: dict[str, dict], given: Collection[str]) -> dict[str, dict]:
     """Let the command line win over all of the spec file, its per-notebook values included."""
     return {
         notebook: {name: value for name, value in values.items() if name not in given}
@@ -121,25 +172,51 @@ def _without_overridden(per_notebook: dict[str, dict], given: dict[str, str]) ->
     }
 
 
-def _say_how_it_went(run: ReportRun) -> None:
+def _say_how_it_went(run: ReportRun | SweepRun) -> None:
     from crm_utils.report.context import shorten
 
+    kept = sum(result.kept for result in run.results)
+    if kept:
+        click.echo(f"Kept {kept} of {len(run.results)} notebooks from the run before.", err=True)
     for result in run.results:
+        if result.pdf_problem:
+            click.echo(f"{result.label}: not printed. {result.pdf_problem}", err=True)
         if result.ok or result.status == "not run":
             continue
         place = f" in code cell {result.cell}" if result.cell else ""
         message = shorten(" ".join(f"{result.error}: {result.message}".split()), 300)
-        click.echo(f"{result.name}: {result.status}{place}: {message}", err=True)
+        click.echo(f"{result.label}: {result.status}{place}: {message}", err=True)
     if run.interrupted:
         click.echo("Interrupted; what was complete is written.", err=True)
     click.echo(run.index)
 
 
+@main.command()
+@click.argument("before", metavar="RUN")
+@click.argument("after", metavar="RUN")
+@click.option("--format", "form", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
+def compare(before: str, after: str, form: str) -> None:
+    """List what changed between two runs: headlines, parameters, data, versions, and how notebooks ended.
+
+    Exit code, as of diff: 0 nothing differs, 1 something does, 2 a folder is not of a run.
+    """
+    from crm_utils.report.compare import compare_runs, comparison_csv, comparison_json, comparison_text
+
+    comparison = compare_runs(before, after)
+    write = {"text": comparison_text, "csv": comparison_csv, "json": comparison_json}[form]
+    click.echo(write(comparison))
+    sys.exit(0 if comparison.same else 1)
+
+
 @main.command("list")
-def list_notebooks() -> None:
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def list_notebooks(form: str) -> None:
     """List the notebooks, what they need, and their parameters."""
     from crm_utils.report.notebooks import choose_notebooks
 
+    if form == "json":
+        click.echo(_as_json(choose_notebooks()))
+        return
     for notebook in choose_notebooks():
         click.echo(click.style(notebook.title, bold=True) + f"   [{notebook.name}]")
         if notebook.needs:
@@ -150,6 +227,23 @@ def list_notebooks() -> None:
         for parameter in notebook.parameters:
             click.echo(f"  {_declaration(parameter):{width}}  {parameter.help}".rstrip())
         click.echo()
+
+
+def _as_json(notebooks: Sequence[Notebook]) -> str:
+    import json
+    from dataclasses import asdict
+
+    rows = [
+        {
+            "name": notebook.name,
+            "title": notebook.title,
+            "needs": notebook.needs,
+            "uses": notebook.uses,
+            "parameters": [asdict(parameter) for parameter in notebook.parameters],
+        }
+        for notebook in notebooks
+    ]
+    return json.dumps(rows, ensure_ascii=False, indent=2)
 
 
 def _declaration(parameter) -> str:

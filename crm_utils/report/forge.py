@@ -33,6 +33,7 @@ from crm_utils.report.environment import kernel_environment
 _ALWAYS = (
     "crm_utils.report.execute",
     "crm_utils.report.index",
+    "crm_utils.report.overview",
     "crm_utils.report.render",
     "crm_utils.company",
     "crm_utils.plotting",
@@ -93,13 +94,13 @@ class Forge:
                 return None
         return ours
 
-    def render_index(self, content: Mapping[str, Any]) -> str | None:
-        """Let a fork write an index page, which spares this process the imports for it.
+    def render_cover(self, kind: str, content: Mapping[str, Any]) -> str | None:
+        """Let a fork write a page in front, which spares this process the imports for it.
 
         Parameters
         ----------
-        content : mapping
-            Arguments of `crm_utils.report.index.render_index`.
+        kind, content
+            As for `crm_utils.report.covers.render_cover`.
 
         Returns
         -------
@@ -111,7 +112,7 @@ class Forge:
             return None
         with connection, connection.makefile("rw", encoding="utf-8") as stream, contextlib.suppress(OSError):
             connection.settimeout(_ANSWER_SECONDS)
-            stream.write(json.dumps({"index": content}) + "\n")
+            stream.write(json.dumps({"cover": kind, "content": content}) + "\n")
             stream.flush()
             answer = stream.readline()
             return json.loads(answer) if answer else None

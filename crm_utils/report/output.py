@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -83,12 +84,16 @@ class RunFolder:
         Existing folder.
     previous : iterable of str
         Files of an earlier run in the same folder, to be replaced or removed.
+    previous_runs : iterable of str
+        Folders of an earlier sweep in the same folder, likewise.
     """
 
-    def __init__(self, path: Path, previous: tuple[str, ...] = ()):
+    def __init__(self, path: Path, previous: tuple[str, ...] = (), previous_runs: tuple[str, ...] = ()):
         self.path = path
         self.files: list[str] = []
+        self.runs: list[str] = []
         self.previous = previous
+        self.previous_runs = previous_runs
 
     @classmethod
     def make(cls, out: Path | None) -> RunFolder:
@@ -96,10 +101,7 @@ class RunFolder:
         if out is not None:
             check_out(out)
             out.mkdir(parents=True, exist_ok=True)
-            listed = (read_manifest(out) or {}).get("files", [])
-            # A manifest is a file that anybody can edit: only plain names in this folder are ours to remove.
-            plain = tuple(name for name in listed if isinstance(name, str) and Path(name).name == name)
-            return cls(out, plain)
+            return cls.existing(out)
         runs = workbook_folder("reports") / "runs"
         runs.mkdir(exist_ok=True)
         stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
@@ -112,6 +114,19 @@ class RunFolder:
                 suffix += 1
             else:
                 return cls(path)
+
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        """Take a folder that exists, with what the run before has listed in its manifest."""
+        manifest = read_manifest(path) or {}
+        return cls(path, _plain(manifest.get("files", ())), _plain(manifest.get("runs", ())))
+
+    def subfolder(self, name: str) -> RunFolder:
+        """Make the folder of one run of a sweep, or take the one that is there."""
+        path = self.path / name
+        path.mkdir(exist_ok=True)
+        self.runs.append(name)
+        return self.existing(path)
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file of the run."""
@@ -127,3 +142,13 @@ class RunFolder:
             if name not in self.files:
                 with suppress(FileNotFoundError, IsADirectoryError, PermissionError):
                     (self.path / name).unlink()
+        for name in self.previous_runs:
+            if name not in self.runs and read_manifest(self.path / name) is not None:
+                self.existing(self.path / name).remove_leftovers()
+                with suppress(OSError):  # somebody has put a file there: it stays
+                    (self.path / name).rmdir()
+
+
+def _plain(names: Iterable[Any]) -> tuple[str, ...]:
+    """Names that lie in a folder; anybody can edit a manifest, and what lies elsewhere is not ours to remove."""
+    return tuple(name for name in names if isinstance(name, str) and Path(name).name == name)

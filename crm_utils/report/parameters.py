@@ -197,13 +197,34 @@ def _from_text(text: str, declared: str) -> Any:
         return int(bare)
     if declared == "float":
         return _typed(float(bare), "float")
-    return _list_from_text(bare, declared[5:-1])
+    return [_from_text(item, declared[5:-1]) for item in split_list(bare)]
 
 
-def _list_from_text(text: str, item_type: str) -> list[Any]:
+def split_list(text: str) -> list[str]:
+    """Split a list as a command line writes it: ``a,b``, or ``[a, "b, c"]`` where items hold commas or spaces.
+
+    Parameters
+    ----------
+    text : str
+        The list.
+
+    Returns
+    -------
+    list of str
+        Its items.
+
+    Raises
+    ------
+    ValueError
+        If it begins with a bracket and is no list of texts.
+
+    Examples
+    --------
+    >>> split_list("East, West"), split_list('["a, b", no]')
+    (['East', 'West'], ['a, b', 'no'])
+    """
     if not text.startswith("["):
-        items = text.split(",") if text else []
-        return [_from_text(item.strip(), item_type) for item in items]
+        return [item.strip() for item in text.split(",")] if text else []
     import yaml
 
     try:
@@ -213,7 +234,7 @@ def _list_from_text(text: str, item_type: str) -> list[Any]:
         raise ValueError from error
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise ValueError
-    return [_from_text(item, item_type) for item in items]
+    return items
 
 
 def parse_value(parameter: Parameter, given: Any) -> Any:

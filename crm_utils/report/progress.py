@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Progress(Protocol):
     """What a run tells about itself."""
 
-    def start(self, skipped: Sequence[NotebookResult], notebooks: Sequence[Notebook]) -> None:
-        """Take note of what is skipped and what will run."""
+    def start(self, settled: Sequence[NotebookResult], notebooks: Sequence[Notebook]) -> None:
+        """Take note of what is skipped or kept and of what will run."""
 
     def cell(self) -> None:
         """Take note of a code cell that starts; called from several threads."""
@@ -31,7 +31,7 @@ class Progress(Protocol):
 class SilentProgress:
     """Says nothing."""
 
-    def start(self, skipped: Sequence[NotebookResult], notebooks: Sequence[Notebook]) -> None:
+    def start(self, settled: Sequence[NotebookResult], notebooks: Sequence[Notebook]) -> None:
         """Ignore."""
 
     def cell(self) -> None:
@@ -47,9 +47,9 @@ class SilentProgress:
 class LineProgress:
     """One line a notebook on standard error."""
 
-    def start(self, skipped: Sequence[NotebookResult], notebooks: Sequence[Notebook]) -> None:
-        """Name what is skipped."""
-        for result in skipped:
+    def start(self, settled: Sequence[NotebookResult], notebooks: Sequence[Notebook]) -> None:
+        """Name what is skipped or kept."""
+        for result in settled:
             self.notebook(result)
 
     def cell(self) -> None:
@@ -57,9 +57,10 @@ class LineProgress:
 
     def notebook(self, result: NotebookResult) -> None:
         """Name the notebook, how it ended and how long it took."""
-        seconds = f" ({result.seconds:.0f} s)" if result.seconds else ""
+        seconds = f" ({result.seconds:.0f} s)" if result.seconds and not result.kept else ""
         reason = f": {result.reason}" if result.reason else ""
-        print(f"{result.label}  {result.status}{seconds}{reason}", file=sys.stderr, flush=True)
+        kept = ", kept" if result.kept else ""
+        print(f"{result.label}  {result.status}{kept}{seconds}{reason}", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Ignore."""
@@ -68,7 +69,7 @@ class LineProgress:
 class BarProgress:
     """One bar for the whole run, a step a code cell."""
 
-    def start(self, skipped: Sequence[NotebookResult], notebooks: Sequence[Notebook]) -> None:
+    def start(self, settled: Sequence[NotebookResult], notebooks: Sequence[Notebook]) -> None:
         """Open the bar."""
         from tqdm import tqdm
 
@@ -78,8 +79,9 @@ class BarProgress:
             total=sum(notebook.code_cells for notebook in notebooks), unit="cell", file=sys.stderr, leave=False
         )
         self._say()
-        for result in skipped:
-            self._bar.write(f"{result.label}  skipped: {result.reason}", file=sys.stderr)
+        for result in settled:
+            if not result.kept:
+                self._bar.write(f"{result.label}  skipped: {result.reason}", file=sys.stderr)
 
     def cell(self) -> None:
         """Go on a step."""

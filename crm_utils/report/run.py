@@ -108,7 +108,7 @@ def run_report(
             notebook_folder=notebook_folder,
             prepare=chosen.prepare,
         )
-        writer = RunWriter(plan, RunFolder.make(out), options=options, render_index=chosen.render_index)
+        writer = RunWriter(plan, RunFolder.make(out), options=options, render_cover=chosen.render_cover)
         interrupted = carry_out([writer], chosen, progress or SilentProgress())
         run = writer.finished or writer.close(interrupted=interrupted)
     if interrupted:

@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from crm_utils.errors import ParameterError
+from crm_utils.paths import workbook_folder
 from crm_utils.report.parameters import did_you_mean
 
-KEYS = ("notebooks", "parameters", "per-notebook", "data", "timeout", "jobs")
+KEYS = (
+    "notebooks",
+    "parameters",
+    "per-notebook",
+    "sweep",
+    "data",
+    "formats",
+    "timeout",
+    "cell-timeout",
+    "jobs",
+)
 
 
 @dataclass(frozen=True)
@@ -25,10 +36,14 @@ class Spec:
         Values for every notebook that has the parameter.
     per_notebook : dict of str to dict
         Values by notebook.
+    sweep : dict of str to list
+        Values to go through, by parameter.
     data : str or None
         Company folder, ``"demo"`` or an absolute path.
-    timeout : float or None
-        Seconds that one notebook may take.
+    formats : tuple of str or None
+        ``"html"``, ``"pdf"``.
+    timeout, cell_timeout : float or None
+        Seconds that one notebook and one cell may take.
     jobs : int or None
         Notebooks at the same time.
     """
@@ -36,9 +51,47 @@ class Spec:
     notebooks: tuple[str, ...] | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     per_notebook: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sweep: dict[str, list[Any]] = field(default_factory=dict)
     data: str | None = None
+    formats: tuple[str, ...] | None = None
     timeout: float | None = None
+    cell_timeout: float | None = None
     jobs: int | None = None
+
+
+def find_spec(given: str) -> Path:
+    """Find the spec that a reader means: a file, or the name of one in ``reports/specs``.
+
+    Parameters
+    ----------
+    given : str
+        Path, or name without its ending, such as ``"ci"``.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    ParameterError
+        If there is none; the message names the nearest that there is.
+
+    Examples
+    --------
+    >>> find_spec("ci").name
+    'ci.yml'
+    """
+    path = Path(given).expanduser()
+    if path.is_file():
+        return path
+    folder = workbook_folder("reports") / "specs"
+    named = {file.stem: file for file in sorted(folder.glob("*.yml"))}
+    name = given.removesuffix(".yml")
+    if name in named:
+        return named[name]
+    hint = did_you_mean(name, named) or (f" There are: {', '.join(named)}." if named else "")
+    raise ParameterError(f"--spec {given}: is no file, and no spec in reports/specs.{hint}")
 
 
 def read_spec(path: Path) -> Spec:
@@ -47,8 +100,7 @@ def read_spec(path: Path) -> Spec:
     Parameters
     ----------
     path : pathlib.Path
-        YAML file with keys among ``notebooks``, ``parameters``, ``per-notebook``, ``data``, ``timeout``, ``jobs``.
-        A relative ``data`` path is relative to the file.
+        YAML file with keys among `KEYS`. A relative ``data`` path is relative to the file.
 
     Returns
     -------
@@ -88,9 +140,19 @@ def read_spec(path: Path) -> Spec:
     if not isinstance(per_notebook, Mapping) or not all(_is_named(values or {}) for values in per_notebook.values()):
         problems.append("per-notebook must be a mapping of notebooks to mappings of names to values.")
         per_notebook = {}
-    timeout, jobs = content.get("timeout"), content.get("jobs")
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0):
-        problems.append(f"timeout must be a number of seconds above 0, not {timeout!r}.")
+    sweep = content.get("sweep") or {}
+    if not _is_named(sweep) or not all(isinstance(values, list) for values in sweep.values()):
+        problems.append(f"sweep must be a mapping of names to lists of values, not {sweep!r}.")
+        sweep = {}
+    formats = content.get("formats")
+    if formats is not None and not (isinstance(formats, list) and all(isinstance(name, str) for name in formats)):
+        problems.append(f"formats must be a list such as [html, pdf], not {formats!r}.")
+        formats = None
+    for key in ("timeout", "cell-timeout"):
+        seconds = content.get(key)
+        if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0):
+            problems.append(f"{key} must be a number of seconds above 0, not {seconds!r}.")
+    jobs = content.get("jobs")
     if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
         problems.append(f"jobs must be a whole number of 1 or more, not {jobs!r}.")
     data = content.get("data")
@@ -104,8 +166,11 @@ def read_spec(path: Path) -> Spec:
         notebooks=tuple(map(_notebook_name, notebooks)) if notebooks is not None else None,
         parameters=dict(parameters),
         per_notebook={_notebook_name(name): dict(values or {}) for name, values in per_notebook.items()},
+        sweep=dict(sweep),
         data=data,
-        timeout=timeout,
+        formats=tuple(formats) if formats is not None else None,
+        timeout=content.get("timeout"),
+        cell_timeout=content.get("cell-timeout"),
         jobs=jobs,
     )
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from crm_utils.report.covers import render_cover
 from crm_utils.report.tree import kill_tree
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def serve_forked(connection: socket.socket) -> None:
     Parameters
     ----------
     connection : socket.socket
-        Where the job comes from and the events go to; or the content of an index page, and the page.
+        Where the job comes from and the events go to; or what a page in front is made of, and the page.
     """
     from crm_utils.report.kernels import fork_kernel
 
@@ -120,11 +121,9 @@ def serve_forked(connection: socket.socket) -> None:
         os._exit(0)
     job = json.loads(line)
     events = connection.makefile("w", encoding="utf-8")
-    if "index" in job:
-        from crm_utils.report.index import render_index
-
+    if "cover" in job:
         with events:
-            json.dump(render_index(**job["index"]), events)
+            json.dump(render_cover(job["cover"], job["content"]), events)
         os._exit(0)
     log = os.open(Path(job["folder"]) / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from crm_utils.language import tr
 from crm_utils.report.collect import ENDINGS, Finished
 from crm_utils.report.context import company_context, parameter_rows
+from crm_utils.report.covers import CoverRenderer
 from crm_utils.report.headlines import headlines_csv
 from crm_utils.report.notebooks import Notebook
 from crm_utils.report.options import Options
@@ -39,8 +40,8 @@ class RunWriter:
         Where to.
     options : Options
         How.
-    render_index : callable
-        Writes an index page, given the arguments of `crm_utils.report.index.render_index`.
+    render_cover : callable
+        Writes the index, as `crm_utils.report.covers.render_cover` does.
     number : int, default 0
         Number of the run among those that are carried out together.
     combination : str, default ""
@@ -55,7 +56,7 @@ class RunWriter:
         folder: RunFolder,
         *,
         options: Options,
-        render_index: Callable[[dict[str, Any]], str],
+        render_cover: CoverRenderer,
         number: int = 0,
         combination: str = "",
         kept: Mapping[str, NotebookResult] | None = None,
@@ -63,7 +64,7 @@ class RunWriter:
         self.plan = plan
         self.folder = folder
         self._options = options
-        self._render_index = render_index
+        self._render_cover = render_cover
         self._number = number
         self._combination = combination
         self._started_at = datetime.now().astimezone()
@@ -205,9 +206,8 @@ class RunWriter:
         ]
         stated = {self._as_of(notebook) for notebook in self.plan.notebooks}
         as_of = stated.pop() if len(stated) == 1 else self._company["as_of"]
-        return self._render_index(
-            {"results": rows, "company": self._company, "as_of": as_of, "versions": self._versions}
-        )
+        content = {"results": rows, "company": self._company, "as_of": as_of, "versions": self._versions}
+        return self._render_cover("index", content)
 
     def _write_manifest(self, *, running: bool) -> None:
         seeds = {values["seed"] for values in self.plan.parameters.values() if "seed" in values}

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from crm_utils.errors import ContractError, ParameterError
-from crm_utils.report import pool as pool_module
 from crm_utils.report import backends as backends_module
+from crm_utils.report import pool as pool_module
 from crm_utils.report import run_report
 
 HOSTILE = {
