@@ -203,6 +203,11 @@ def test_the_contents_lead_to_sections_and_mark_the_current_one(visit):
             )
             assert page.locator(".toc a[aria-current]").count() == 1
         assert page.locator(".toc").bounding_box()["y"] == 0  # it has come along
+        # A jump into the middle of a section, with no heading in sight of the reader's line.
+        page.evaluate(
+            "scrollTo(0, scrollY + document.querySelectorAll('main h2')[3].getBoundingClientRect().top + 350)"
+        )
+        page.wait_for_function("document.querySelectorAll('.toc a')[3].ariaCurrent === 'location'", timeout=3000)
 
 
 def test_on_a_phone_the_contents_fold_away_and_do_not_cover_the_heading(visit):
