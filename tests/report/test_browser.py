@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from crm_utils.report.headlines import MIME, make_headline
+from crm_utils.report.overview import render_overview
 from crm_utils.report.render import render_page
 from crm_utils.report.run import run_report
 from crm_utils.tables import table_html
@@ -24,7 +25,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-domain-reliability"),
 )
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-PAGES = ("index", "00_getting_started", "03_value", "everything")
+PAGES = ("index", "00_getting_started", "03_value", "everything", "sweep")
 OPEN_ALL = "document.querySelectorAll('details').forEach(details => { details.open = true; })"
 
 TABLE = pd.DataFrame(
@@ -105,12 +106,31 @@ def everything():
     return render_page(nbformat.v4.new_notebook(cells=cells), page, notebook_folder="")
 
 
+def sweep():
+    """An overview of two runs, one of them in trouble."""
+    good = {
+        **dict.fromkeys(("cell", "source", "error", "message", "reason"), ""),
+        "name": "03_value",
+        "title": "03 · Value (客户区分)",
+        "status": "ok",
+        "page": "03_value.html",
+        "headlines": [make_headline("Gini of revenue", 0.61234, low=0.6, high=0.63)],
+    }
+    bad = {**good, "status": "failed", "reason": "Code cell 5 failed.", "error": "ValueError", "headlines": []}
+    combinations = [
+        {"folder": folder, "values": {"region": folder}, "results": [result]}
+        for folder, result in (("north", good), ("south", bad))
+    ]
+    return render_overview(combinations, company="Tea")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "run"
     run = run_report(["00", "03"], parameters={"n_boot": 100}, out=out)
     assert run.ok
-    (out / "everything.html").write_text(everything(), encoding="utf-8")
+    for name, page in (("everything", everything()), ("sweep", sweep())):
+        (out / f"{name}.html").write_text(page, encoding="utf-8")
     return out
 
 
@@ -198,16 +218,14 @@ def test_the_contents_lead_to_sections_and_mark_the_current_one(visit):
             links.nth(position).click()
             heading = page.locator(f"[id='{links.nth(position).get_attribute('href').removeprefix('#')}']")
             assert 0 <= heading.bounding_box()["y"] < 900 / 4
-            page.wait_for_function(
-                "n => document.querySelectorAll('.toc a')[n].ariaCurrent === 'location'", arg=position
-            )
+            sync_api.expect(links.nth(position)).to_have_attribute("aria-current", "location")
             assert page.locator(".toc a[aria-current]").count() == 1
         assert page.locator(".toc").bounding_box()["y"] == 0  # it has come along
         # A jump into the middle of a section, with no heading in sight of the reader's line.
         page.evaluate(
             "scrollTo(0, scrollY + document.querySelectorAll('main h2')[3].getBoundingClientRect().top + 350)"
         )
-        page.wait_for_function("document.querySelectorAll('.toc a')[3].ariaCurrent === 'location'", timeout=3000)
+        sync_api.expect(links.nth(3)).to_have_attribute("aria-current", "location")
 
 
 def test_on_a_phone_the_contents_fold_away_and_do_not_cover_the_heading(visit):
@@ -270,6 +288,10 @@ def test_a_table_downloads_in_full_precision_and_defused(visit):
             page.locator(".scroll", has=page.locator(".dataframe")).locator("+ .csv").click()
         frame = pd.read_csv(download.value.path())
         assert frame["amount"].tolist() == [-1234.5678, 0.3]  # a negative number is no formula
+    with visit("sweep") as page:
+        with page.expect_download() as download:
+            page.locator(".csv").click()
+        assert download.value.path().read_bytes().decode("utf-8-sig").splitlines()[1] == "Gini of revenue,0.61234,"
 
 
 def test_the_theme_switch_holds_over_pages_and_returns_to_the_system(visit):
