@@ -28,8 +28,8 @@ class Finished:
         The notebook.
     event : dict
         The ``done`` event of `crm_utils.report.worker.finish`.
-    seconds : float
-        Wall time.
+    seconds, code_seconds : float
+        Wall time, and the part of it in which cells ran.
     files : dict of str to bytes
         Content by kind: ``"notebook"``, ``"page"``, ``"pdf"``.
     """
@@ -38,6 +38,7 @@ class Finished:
     name: str
     event: dict[str, Any]
     seconds: float
+    code_seconds: float
     files: dict[str, bytes]
 
 
@@ -69,7 +70,7 @@ def collect(ended: JobEnd) -> Finished:
     made = {kind: folder / f"{job['name']}.{ending}" for kind, ending in ENDINGS.items()}
     files = {kind: path.read_bytes() for kind, path in made.items() if path.exists()}
     shutil.rmtree(folder, ignore_errors=True)
-    return Finished(job["run"], job["name"], event, ended.seconds, files)
+    return Finished(job["run"], job["name"], event, ended.seconds, ended.code_seconds, files)
 
 
 def _finish_for_worker(ended: JobEnd) -> dict[str, Any]:

@@ -100,6 +100,8 @@ class _Progress:
         self.notebook: NotebookNode | None = None
         self.index: int | None = None
         self.on_event = on_event
+        self.code_seconds = 0.0
+        self._cell_started_at = 0.0
         self._saved_at = 0.0
         self._cost = 0.0
 
@@ -117,8 +119,13 @@ class _Progress:
         if cell.cell_type == "code":
             self.index = cell_index
             self.on_event({"event": "cell", "index": cell_index})
-        if time.monotonic() - self._saved_at > max(_SNAPSHOT_SECONDS, 20 * self._cost):
+        self._cell_started_at = time.monotonic()
+        if self._cell_started_at - self._saved_at > max(_SNAPSHOT_SECONDS, 20 * self._cost):
             self._save()
+
+    def cell_ends(self, *, cell: NotebookNode, cell_index: int, execute_reply: Mapping[str, Any]) -> None:
+        """Add up the time that is the notebook's own."""
+        self.code_seconds += time.monotonic() - self._cell_started_at
 
     def _save(self) -> None:
         started = time.monotonic()
@@ -143,6 +150,7 @@ class _ReportEngine(Engine):
             record_timing=False,
             coalesce_streams=True,
             on_cell_start=progress.cell_starts,
+            on_cell_executed=progress.cell_ends,
             log=_silent,
         )
         manager = client.create_kernel_manager()
@@ -298,8 +306,9 @@ def execute_notebook(
     kernel : WarmKernel, optional
         Process that waits to be the kernel. Default: start one from nothing.
     on_event : callable, optional
-        Called with ``{"event": "kernel", "pid": …}`` when the kernel has started, and with
-        ``{"event": "cell", "index": …}`` for each code cell that starts.
+        Called with ``{"event": "kernel", "pid": …}`` when the kernel has started, with
+        ``{"event": "cell", "index": …}`` for each code cell that starts, and with
+        ``{"event": "executed", "code_seconds": …}`` when all is over.
 
     Returns
     -------
@@ -341,6 +350,7 @@ def execute_notebook(
             outcome = timeout_outcome(cell_timeout, of_cell=True)
         else:
             outcome = died_outcome(strip_ansi(str(error)))
+    on_event({"event": "executed", "code_seconds": progress.code_seconds})
     notebook = clean_notebook(progress.notebook or authored)
     failed = _failed_cell(notebook)
     if failed:

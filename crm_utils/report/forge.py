@@ -200,6 +200,12 @@ def _import_all(names: Iterable[str]) -> None:
             import_module(name)
 
 
+def _reap(_signal: int, _frame: object) -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def main(notebooks: list[str]) -> None:
     """Import, then fork a worker for each connection that comes, until there is nobody to ask."""
     control = socket.socket(fileno=os.dup(0))
@@ -213,7 +219,7 @@ def main(notebooks: list[str]) -> None:
 
     gc.collect()
     gc.freeze()  # what was imported stays shared between the forks: no collector writes into it
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks leave no zombies
+    signal.signal(signal.SIGCHLD, _reap)
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not data:

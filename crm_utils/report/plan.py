@@ -90,8 +90,10 @@ def plan_run(
         if data is not None and str(data) != str(common["data"]):
             raise ParameterError(f"the data are given twice: {data} and the parameter data={common['data']}.")
         data = common.pop("data")
+    if data is not None and not str(data).strip():
+        raise ParameterError("the data are an empty text; name a company's folder, or leave it out for the demo.")
     own = _match_per_notebook(per_notebook or {}, chosen, folder)
-    company = None if data is None or str(data) in ("", "demo") else Path(data).expanduser().resolve()
+    company = None if data is None or str(data) == "demo" else Path(data).expanduser().resolve()
     for notebook in chosen:
         if any(parameter.name == "data" for parameter in notebook.parameters):
             own.setdefault(notebook.name, {})["data"] = "demo" if company is None else str(company)

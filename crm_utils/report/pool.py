@@ -46,6 +46,8 @@ class JobEnd:
         Position of the last code cell that started.
     seconds : float
         Wall time.
+    code_seconds : float
+        The part of it in which cells ran.
     last_words : str
         The last line that a worker wrote on standard error before it ended unasked.
     """
@@ -55,6 +57,7 @@ class JobEnd:
     timed_out: bool = False
     index: int | None = None
     seconds: float = 0.0
+    code_seconds: float = 0.0
     last_words: str = ""
 
 
@@ -299,11 +302,11 @@ class Pool:
     def _watch(self, worker: _Worker, job: Job, give_back: Callable[[], None]) -> JobEnd:
         started = time.monotonic()
         limit = started + job["timeout"] + _GRACE_SECONDS
-        index, executed = None, False
+        index, executed, code_seconds = None, False, 0.0
 
         def ended(event: dict[str, Any] | None, *, timed_out: bool = False) -> JobEnd:
             words = worker.last_words(job) if event is None and not timed_out else ""
-            return JobEnd(job, event, timed_out, index, time.monotonic() - started, words)
+            return JobEnd(job, event, timed_out, index, time.monotonic() - started, code_seconds, words)
 
         while True:
             try:
@@ -318,6 +321,7 @@ class Pool:
                 index = event["index"]
                 self._on_cell()
             elif event["event"] == "executed":
+                code_seconds = event["code_seconds"]
                 executed, limit = True, time.monotonic() + _FINISH_SECONDS
                 worker.kernel_pid = None
                 give_back()

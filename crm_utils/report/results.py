@@ -23,8 +23,8 @@ class NotebookResult:
     status : str
         ``"ok"``, ``"failed"`` (a cell raised), ``"timeout"``, ``"died"`` (its Python process ended), ``"skipped"``
         (a needed table is absent) or ``"not run"`` (the run was interrupted).
-    seconds : float
-        Wall time; 0 where it did not run.
+    seconds, code_seconds : float
+        Wall time, and the part of it in which cells ran; 0 where it did not run.
     reason : str
         One sentence; empty when all is well.
     cell : int or None
@@ -49,6 +49,7 @@ class NotebookResult:
     title: str
     status: str
     seconds: float = 0.0
+    code_seconds: float = 0.0
     reason: str = ""
     cell: int | None = None
     source: str = ""

@@ -215,6 +215,7 @@ def _result(folder: Path, name: str, title: str, manifest: Mapping[str, Any], co
         title,
         record["status"],
         seconds=record["seconds"],
+        code_seconds=record["code_seconds"],
         reason=record.get("reason", ""),
         parameters=manifest["parameters"][name],
         records=tuple(record["headlines"]),

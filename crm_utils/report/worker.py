@@ -79,7 +79,6 @@ def _run(job: dict[str, Any], send: Callable[[dict[str, Any]], None], kernel: Wa
             kernel=kernel,
             on_event=send,
         )
-        send({"event": "executed"})
         send(finish(job, notebook, outcome))
     except Exception:
         send({"event": "broken", "message": traceback.format_exc()})

@@ -158,6 +158,7 @@ class RunWriter:
             self._by_name[finished.name],
             event["status"],
             seconds=finished.seconds,
+            code_seconds=finished.code_seconds,
             records=tuple({"notebook": finished.name, **record} for record in event["headlines"]),
             pdf_problem=event.get("pdf_problem", ""),
             **{key: event[key] for key in _TROUBLE},
@@ -267,6 +268,7 @@ def _notebook_record(result: NotebookResult, source_hash: str) -> dict[str, Any]
     record = {
         "status": result.status,
         "seconds": round(result.seconds, 3),
+        "code_seconds": round(result.code_seconds, 3),
         "source_hash": source_hash,
         "headlines": list(result.records),
         **{key: value for key in (*_TROUBLE, "pdf_problem") if (value := getattr(result, key))},
