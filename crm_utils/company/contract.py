@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
+FIRST_YEAR, LAST_YEAR = 1900, 2200  # of an event: what lies outside is a slip or means "no date"
+
 Kind = Literal["text", "id", "date", "month", "number", "integer", "flag"]
 
 
@@ -31,10 +33,13 @@ class Column:
         Whether every row must have a value.
     minimum, maximum : float, optional
         Inclusive bounds of a number.
+    above : float, optional
+        Exclusive lower bound of a number.
     allowed : tuple of str, default ()
-        The only values allowed; empty for any.
+        The only values allowed, in lower case; a file may write them in any. Empty for any value.
     event : bool, default False
-        A moment at which something happened: it moves the default `as_of`, and rows on or after `as_of` are set aside.
+        A moment at which something happened, in the years 1900 to 2200: it moves the default `as_of`, and rows on or
+        after `as_of` are set aside.
     """
 
     kind: Kind
@@ -43,6 +48,7 @@ class Column:
     filled: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    above: float | None = None
     allowed: tuple[str, ...] = ()
     event: bool = False
 
@@ -162,6 +168,14 @@ TABLES: dict[str, Table] = {
             "unit_cost": Column("number", "cost of one unit to the company", minimum=0),
         },
         one_of=(("amount",), ("quantity", "unit_price")),
+        row_rules=(
+            RowRule(
+                ("quantity", "amount"),
+                lambda table: ~(table["quantity"] * table["amount"] < 0),
+                "quantity and amount have opposite signs",
+                "write a return with a negative quantity and a negative amount, and a sale with neither",
+            ),
+        ),
     ),
     "products": Table(
         "one row a product",
@@ -202,7 +216,7 @@ TABLES: dict[str, Table] = {
             "response_id": _key("identifies the questionnaire"),
             "customer_id": Column("id", "who answered, where known"),
             "wave": Column("text", "survey wave"),
-            "weight": Column("number", "survey weight, above zero", minimum=0),
+            "weight": Column("number", "survey weight", above=0),
             "nps": Column("number", "likelihood to recommend, 0 to 10", minimum=0, maximum=10),
         },
         key=("response_id",),
@@ -324,6 +338,8 @@ def data_dictionary() -> str:
     parts = []
     for name, table in TABLES.items():
         parts.append(f"### `{name}`: {table.meaning}\n\nRequired: {required_text(table)}.")
+        if table.row_rules:
+            parts[-1] += f" Never: {'; '.join(rule.rule for rule in table.row_rules)}."
         if table.key:
             parts[-1] += f" Occurs once: {', '.join(table.key)}."
         rows = ["| column | kind | meaning | rules |", "|---|---|---|---|"]
@@ -333,10 +349,14 @@ def data_dictionary() -> str:
                 rules.append("never blank")
             if column.minimum is not None:
                 rules.append(f"at least {column.minimum:g}")
+            if column.above is not None:
+                rules.append(f"above {column.above:g}")
             if column.maximum is not None:
                 rules.append(f"at most {column.maximum:g}")
             if column.allowed:
                 rules.append(" or ".join(column.allowed))
+            if column.event:
+                rules.append(f"in {FIRST_YEAR} to {LAST_YEAR}")
             rows.append(f"| `{column_name}` | {column.kind} | {column.meaning} | {'; '.join(rules)} |")
         parts.append("\n".join(rows))
     return "\n\n".join(parts) + "\n"

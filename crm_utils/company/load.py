@@ -8,20 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 
 from crm_utils.company.checking import CheckedTable, check_files, read_table
+from crm_utils.company.company_yml import nearest, parse_as_of
 from crm_utils.company.contract import TABLES
-from crm_utils.company.reading import RawFile
-from crm_utils.company.settings import (
-    CompanySettings,
-    SurveySettings,
-    TableSettings,
-    nearest,
-    parse_as_of,
-    read_settings,
-)
+from crm_utils.company.raw import RawFile
+from crm_utils.company.settings import CompanySettings, SurveySettings, TableSettings, read_settings
 from crm_utils.errors import ContractError, CrmError, Problem
 from crm_utils.paths import HOME, workbook_folder
 
@@ -31,6 +26,11 @@ NO_CUSTOMER = "no customer id"
 ZERO_QUANTITY = "zero quantity"
 SET_ASIDE_COLUMNS = ["table", "reason", "rows", "share", "amount"]
 AFTER_AS_OF = "on or after the day of the analysis"
+_USUAL_GAP_DAYS = 31
+
+
+class AbsentTableError(CrmError, AttributeError):
+    """The company does not have the table; an `AttributeError` too, so that ``hasattr(company, "survey")`` answers."""
 
 
 def is_return(lines: pd.DataFrame) -> pd.Series:
@@ -86,7 +86,9 @@ class Company:
         self.unused_files = settings.unused
         self._settings = settings
         self._raw = dict(raw or {})
-        self._stated_as_of = parse_as_of(as_of) or settings.as_of
+        self._as_of, self._as_of_reason = parse_as_of(as_of), "as asked for"
+        if self._as_of is None:
+            self._as_of, self._as_of_reason = settings.as_of, "as company.yml says"
         self._checked: dict[str, CheckedTable] = {}
         self._tables: dict[str, pd.DataFrame] = {}
         self._set_aside: dict[str, dict[str, tuple[int, float]]] = {}
@@ -106,7 +108,7 @@ class Company:
         Parameters
         ----------
         tables : mapping of str to pandas.DataFrame
-            Tables by contract name, with contract column names. Not modified.
+            Tables by contract name, with contract column names; Polars and other eager frames serve too. Not modified.
         name, currency : str
             Company name and ISO 4217 code.
         as_of : str or date, optional
@@ -122,7 +124,7 @@ class Company:
         Raises
         ------
         ContractError
-            If a table's name is not in the contract.
+            If a table's name is not in the contract, or a table is no data frame.
         """
         unknown = [table for table in tables if table not in TABLES]
         if unknown:
@@ -130,10 +132,8 @@ class Company:
                 Problem("tables", "", f"{table!r} is no table of the contract", nearest(table, tuple(TABLES)))
                 for table in unknown
             )
-        raw = {
-            table: RawFile(table, frame.reset_index(drop=True), np.arange(1, len(frame) + 1), False)
-            for table, frame in tables.items()
-        }
+        frames = {table: _as_pandas(table, frame) for table, frame in tables.items()}
+        raw = {table: RawFile(table, frame, np.arange(1, len(frame) + 1), None) for table, frame in frames.items()}
         present = {table: TableSettings(()) for table in TABLES if table in raw}
         settings = CompanySettings(name, currency, None, present, survey_settings or SurveySettings())
         return cls(settings, as_of=as_of, raw=raw)
@@ -194,15 +194,19 @@ class Company:
 
         Raises
         ------
-        CrmError
+        AbsentTableError
             If the company does not have the table.
+        CrmError
+            If the name is not in the contract.
         ContractError
             If the table breaks the contract.
         """
         self._known(name)
         if name not in self.tables:
             present = ", ".join(self.tables)
-            raise CrmError(f"{self.name} has no table {name!r}; it has {present}. Add it, or leave this analysis out.")
+            raise AbsentTableError(
+                f"{self.name} has no table {name!r}; it has {present}. Add it, or leave this analysis out."
+            )
         if name not in self._tables:
             self._tables[name], self._set_aside[name] = self._prepared(name)
         return self._tables[name].copy(deep=False)
@@ -211,17 +215,85 @@ class Company:
     def as_of(self) -> pd.Timestamp:
         """Day of the analysis: only what happened before it counts. Default: the day after the newest event.
 
-        NaT where no table has a dated event, as in a company with nothing but a survey.
+        The default needs every table, so that a table which breaks the contract raises here whichever table was asked
+        for; a stated day needs none. NaT where no table has a dated event, as in a company with nothing but a survey.
         """
-        if self._stated_as_of is None:
-            newest = []
-            self._raise_problems(self.tables)
-            for name in self.tables:
-                frame = self._check(name).frame
-                newest += [frame[column].max() for column in self._event_columns(name, frame)]
-            newest = [moment for moment in newest if not pd.isna(moment)]
-            self._stated_as_of = max(newest).normalize() + pd.Timedelta(days=1) if newest else pd.NaT
-        return self._stated_as_of
+        if self._as_of is None:
+            self._as_of, self._as_of_reason = self._day_after_the_newest_event()
+        return self._as_of
+
+    @property
+    def as_of_reason(self) -> str:
+        """What set the day of the analysis: who stated it, or the newest event with its table, column, file and row."""
+        _ = self.as_of
+        return self._as_of_reason
+
+    def _day_after_the_newest_event(self) -> tuple[pd.Timestamp, str]:
+        self._raise_problems(self.tables)
+        newest, reason = pd.NaT, "no table has a dated event"
+        for name in self.tables:
+            checked = self._check(name)
+            for column in self._event_columns(name, checked.frame):
+                moments = checked.frame[column]
+                if moments.notna().any() and not moments.max() <= newest:
+                    newest = moments.max()
+                    place = checked.origin.place(int(moments.argmax()), with_file=name not in self._raw)
+                    reason = f"the day after the newest event, {name}.{column} in {place}"
+        if pd.isna(newest):
+            return pd.NaT, reason
+        return newest.normalize() + pd.Timedelta(days=1), reason
+
+    def at(self, as_of: Any) -> Company:
+        """Give the same company on another day of analysis; what was read is not read again.
+
+        Parameters
+        ----------
+        as_of : str or date
+            Day of the analysis.
+
+        Returns
+        -------
+        Company
+            With the same tables.
+        """
+        other = Company(self._settings, folder=self.folder, as_of=as_of, raw=self._raw)
+        other._checked = self._checked
+        return other
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What keeps the contract and is worth a look, each a sentence without a full stop. Every table is read."""
+        found = [warning for name in self.tables for warning in self._check(name).warnings]
+        found += self._settings.near_misses
+        for name in self.tables:
+            if not len(self.table(name)):
+                found.append(f"{name}: 0 usable rows")
+        if self.has("order_lines") and len(lines := self.table("order_lines")):
+            newest = lines["ordered_at"].max().normalize()
+            gap = (self.as_of - newest).days
+            if gap > _USUAL_GAP_DAYS:
+                found.append(
+                    f"the day of the analysis, {self.as_of:%Y-%m-%d}, is {gap:,} days after the newest order "
+                    f"({newest:%Y-%m-%d}); it is {self.as_of_reason}"
+                )
+        return tuple(found) + self._strangers()
+
+    def _strangers(self) -> tuple[str, ...]:
+        """Tell tables most of whose customers are not in the table of customers: their ids may be written otherwise."""
+        known = self.customer_ids
+        if not known:
+            return ()
+        found = []
+        for name in self.tables:
+            frame = self._check(name).frame
+            ids = frame["customer_id"].dropna().unique() if "customer_id" in frame else ()
+            unknown = [customer for customer in ids if customer not in known]
+            if len(unknown) > len(ids) / 2:
+                found.append(
+                    f"{name}: {len(unknown):,} of {len(ids):,} customer ids are not in customers, "
+                    f"such as {unknown[0]!r}; customers has ids such as {min(known)!r}"
+                )
+        return tuple(found)
 
     @property
     def set_aside(self) -> pd.DataFrame:
@@ -253,13 +325,12 @@ class Company:
 
     @property
     def data_hash(self) -> str:
-        """SHA-256 of the company's files, or of its data frames: the same data give the same hash."""
-        digest = hashlib.sha256()
+        """SHA-256 of the company's files or data frames and of how they are read: the same data give the same hash."""
+        digest = hashlib.sha256(repr(self.survey_settings).encode())
         for name in self.tables:
-            digest.update(name.encode())
+            digest.update(f"{name} {self._settings.tables[name].as_read()}".encode())
             if name in self._raw:
-                hashes = pd.util.hash_pandas_object(self._raw[name].frame, index=False)
-                digest.update(hashes.to_numpy().tobytes())
+                digest.update(_frame_digest(self._raw[name].frame))
             for path in self._settings.tables[name].files:
                 with path.open("rb") as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -322,6 +393,29 @@ class Company:
         return frame[keep].reset_index(drop=True), counts
 
 
+def _as_pandas(table: str, frame: Any) -> pd.DataFrame:
+    """Give any eager frame as a pandas frame of its own."""
+    if not isinstance(frame, pd.DataFrame):
+        eager = nw.from_native(frame, eager_only=True, pass_through=True)
+        if not isinstance(eager, nw.DataFrame):
+            rule = f"a {type(frame).__name__} is no data frame"
+            raise ContractError([Problem(table, "", rule, "give a pandas data frame, or one with to_pandas()")])
+        frame = eager.to_pandas()
+    return frame.reset_index(drop=True).rename(columns=str)
+
+
+def _frame_digest(frame: pd.DataFrame) -> bytes:
+    digest = hashlib.sha256(repr(list(frame.columns)).encode())
+    for position in range(frame.shape[1]):
+        column = frame.iloc[:, position]
+        try:
+            hashes = pd.util.hash_pandas_object(column, index=False)
+        except TypeError:  # cells that hold lists and the like
+            hashes = pd.util.hash_pandas_object(column.map(repr), index=False)
+        digest.update(hashes.to_numpy().tobytes())
+    return digest.digest()
+
+
 def load_company(folder: str | Path | None = None, *, as_of: Any = None) -> Company:
     """Load a company from a folder of tables.
 
@@ -342,17 +436,20 @@ def load_company(folder: str | Path | None = None, *, as_of: Any = None) -> Comp
     Raises
     ------
     ContractError
-        If the folder or its ``company.yml`` is wrong. A table that breaks the contract raises when it is used.
+        If the folder or its ``company.yml`` is wrong. A table that breaks the contract raises when it is used; without
+        a stated `as_of` that is when any dated table is used, because the default day needs them all.
 
     Examples
     --------
     >>> load_company().name
     'Yunshan Tea'
     """
-    if folder is None or folder == "" or str(folder) == "demo":
-        path = workbook_folder("data/demo")
-    else:
-        path = Path(folder).expanduser()
+    if isinstance(folder, str) and not folder.strip():
+        rule = "the folder is an empty text"
+        remedy = "give the path of a folder, or 'demo' for the fictional company; is a variable unset?"
+        raise ContractError([Problem("company", "", rule, remedy)])
+    is_demo = folder is None or str(folder) == "demo"
+    path = workbook_folder("data/demo") if is_demo else Path(folder).expanduser()
     return Company(read_settings(path), folder=path, as_of=as_of)
 
 
@@ -372,6 +469,8 @@ class CompanyCheck:
         As on `Company`; empty while there are problems.
     unused_files : tuple of str
         Data files in the folder that belong to no table.
+    warnings : tuple of str
+        As on `Company`; empty while there are problems.
     """
 
     company: Company | None
@@ -380,6 +479,32 @@ class CompanyCheck:
     set_aside: pd.DataFrame
     returns: pd.DataFrame
     unused_files: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def as_of(self) -> pd.Timestamp:
+        """Day of the analysis; NaT while there are problems or where nothing is dated."""
+        return pd.NaT if self.company is None else self.company.as_of
+
+    def lines(self) -> list[str]:
+        """Say what a command prints below the tables: day of the analysis, period of the orders, warnings, files.
+
+        Returns
+        -------
+        list of str
+            One line each; empty while there are problems.
+        """
+        if self.company is None:
+            return []
+        day = "none" if pd.isna(self.as_of) else f"{self.as_of:%Y-%m-%d}"
+        found = [f"Day of the analysis: {day} ({self.company.as_of_reason})"]
+        if self.company.has("order_lines") and len(orders := self.company.table("order_lines")):
+            moments = orders["ordered_at"]
+            found.append(f"Orders: {moments.min():%Y-%m-%d} to {moments.max():%Y-%m-%d}")
+        found += [f"Warning: {warning}." for warning in self.warnings]
+        if self.unused_files:
+            found.append(f"Files that belong to no table: {', '.join(self.unused_files)}")
+        return found
 
     @property
     def ok(self) -> bool:
@@ -400,7 +525,7 @@ def check_company(folder: str | Path | Company | None = None, *, as_of: Any = No
     folder : str, pathlib.Path, Company or None
         A company folder, None or ``"demo"`` for the demo, or a company that is already there.
     as_of : str or date, optional
-        Day of the analysis.
+        Day of the analysis; of a company that is already there, in place of its own.
 
     Returns
     -------
@@ -413,11 +538,16 @@ def check_company(folder: str | Path | Company | None = None, *, as_of: Any = No
     True
     """
     try:
-        company = folder if isinstance(folder, Company) else load_company(folder, as_of=as_of)
+        if isinstance(folder, Company):
+            company = folder if parse_as_of(as_of) is None else folder.at(as_of)
+        else:
+            company = load_company(folder, as_of=as_of)
         problems = company.problems()
         if not problems:
             tables = {name: len(company.table(name)) for name in company.tables}
-            return CompanyCheck(company, (), tables, company.set_aside, company.returns, company.unused_files)
+            return CompanyCheck(
+                company, (), tables, company.set_aside, company.returns, company.unused_files, company.warnings
+            )
     except ContractError as error:
         problems = error.problems
     return CompanyCheck(None, tuple(problems), {}, pd.DataFrame(columns=SET_ASIDE_COLUMNS), pd.DataFrame())

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from crm_utils.company.settings import FILE_NAME, nearest
+from crm_utils.company.company_yml import FILE_NAME, nearest
 from crm_utils.errors import CrmError
 from crm_utils.paths import HOME
 

@@ -1,24 +1,23 @@
-"""The optional ``company.yml``: what a company's files and columns are called."""
+"""What a company folder holds: its tables, and what their files and columns are called."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from crm_utils.company.company_yml import FILE_NAME, YmlReader, nearest, parse_as_of
 from crm_utils.company.contract import TABLES
 from crm_utils.errors import ContractError, Problem
 
-FILE_NAME = "company.yml"
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".xlsx")
 
 _COMPANY_KEYS = ("name", "currency", "as_of", "tables")
 _TABLE_KEYS = ("file", "columns", "date_format", "encoding", "separator", "sheet", "missing")
+_PLACES = ("file", "columns")
 _SURVEY_KEYS = ("scale", "constructs", "reversed")
 
 
@@ -42,6 +41,8 @@ class TableSettings:
         Sheet of a workbook, by name or position from 0.
     missing : tuple of str, default ()
         Texts that mean "no value" besides a blank cell.
+    folder : pathlib.Path, optional
+        The company's folder; messages name files relative to it.
     """
 
     files: tuple[Path, ...]
@@ -51,6 +52,11 @@ class TableSettings:
     separator: str = ","
     sheet: str | int = 0
     missing: tuple[str, ...] = ()
+    folder: Path | None = None
+
+    def as_read(self) -> str:
+        """Say how the files are read: what changes the table without a change of its files."""
+        return repr((sorted(self.columns.items()), *(getattr(self, key) for key in _TABLE_KEYS if key not in _PLACES)))
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,8 @@ class CompanySettings:
         Scale and constructs.
     unused : tuple of str
         Data files in the folder that belong to no table.
+    near_misses : tuple of str
+        Files that carry a table's name but cannot be read as it, each with the reason.
     """
 
     name: str
@@ -98,138 +106,104 @@ class CompanySettings:
     tables: Mapping[str, TableSettings]
     survey: SurveySettings = field(default_factory=SurveySettings)
     unused: tuple[str, ...] = ()
+    near_misses: tuple[str, ...] = ()
 
 
-def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
-    """Suggest a known name for a misspelt one.
-
-    Parameters
-    ----------
-    word : str
-        What was written.
-    known : sequence of str
-        Names that would be right.
-
-    Returns
-    -------
-    str
-        ``"did you mean 'x'?"`` or, where nothing is near, ``"use one of …"``.
-
-    Examples
-    --------
-    >>> nearest("curency", ("name", "currency"))
-    "did you mean 'currency'?"
-    """
-    close = get_close_matches(str(word), list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(map(str, known))}"
+def _is_data(path: Path) -> bool:
+    """Tell a table's file from others, Excel's lock files among them."""
+    return path.name.lower().endswith(ENDINGS) and not path.name.startswith("~$")
 
 
-def parse_as_of(value: Any) -> pd.Timestamp | None:
-    """Read a day of analysis.
-
-    Parameters
-    ----------
-    value : str, datetime.date, pandas.Timestamp or None
-        ISO date; None or an empty string for no choice.
-
-    Returns
-    -------
-    pandas.Timestamp or None
-        Midnight of the day.
-
-    Raises
-    ------
-    ContractError
-        If it is not a date.
-
-    Examples
-    --------
-    >>> parse_as_of("2026-01-01")
-    Timestamp('2026-01-01 00:00:00')
-    """
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    try:
-        if isinstance(value, (int, float)):
-            raise ValueError("a number is not a date")
-        return pd.Timestamp(value).tz_localize(None).normalize()
-    except (ValueError, TypeError) as error:
-        problem = Problem("company", "as_of", f"{value!r} is not a date", "write it as YYYY-MM-DD, such as 2026-01-01")
-        raise ContractError([problem]) from error
+def _parts(path: Path) -> tuple[Path, ...]:
+    """Give a file, or the files of a folder that is one Parquet table in parts."""
+    if path.is_dir() and path.name.lower().endswith(".parquet"):
+        return tuple(sorted(part for part in path.rglob("*.parquet") if part.is_file()))
+    return (path,) if path.is_file() else ()
 
 
-def _missing_texts(given: Iterable[Any]) -> tuple[str, ...]:
-    """Texts for "no value"; a bare NULL, which YAML itself reads as nothing, means the word."""
-    texts: list[str] = []
-    for text in given:
-        texts += ["NULL", "Null", "null"] if text is None else [str(text)]
-    return tuple(texts)
-
-
-class _SettingsReader:
-    """Collect every problem of a folder and its ``company.yml`` before raising."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.problems: list[Problem] = []
-
-    def problem(self, place: str, rule: str, remedy: str, column: str = "") -> None:
-        self.problems.append(Problem(place, column, rule, remedy, source=FILE_NAME))
-
-    def unknown_keys(self, place: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
-        for key in given:
-            if key not in known:
-                self.problem(place, f"{key!r} is not a setting", nearest(key, known))
-
-    def mapping(self, place: str, value: Any) -> Mapping[str, Any]:
-        if value is None:
-            return {}
-        if isinstance(value, Mapping):
-            return value
-        self.problem(place, f"{value!r} is not a list of 'key: value' pairs", "indent the pairs below the key")
-        return {}
-
-    def content(self) -> Mapping[str, Any]:
-        path = self.folder / FILE_NAME
-        if not path.is_file():
-            return {}
-        try:
-            return self.mapping("company", yaml.safe_load(path.read_text(encoding="utf-8-sig")))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            rule = f"the file cannot be read as YAML in UTF-8 ({' '.join(str(error).split())})"
-            self.problem("company", rule, "correct the line named here")
-            return {}
+class _FolderReader(YmlReader):
+    """Find a company's tables and read what is said of them, collecting every problem before any is raised."""
 
     def files(self, name: str, pattern: Any) -> tuple[Path, ...]:
         if not isinstance(pattern, str) or not pattern:
             self.problem(name, f"file is {pattern!r}", "name a file or a glob such as sales/*.parquet")
             return ()
-        found = tuple(sorted(path for path in self.folder.glob(pattern) if path.is_file()))
+        try:
+            found = [part for path in sorted(self.folder.glob(pattern)) for part in _parts(path)]
+        except (NotImplementedError, ValueError, IndexError):
+            rule = f"file is {pattern!r}, which is no file or glob inside the folder"
+            self.problem(name, rule, "write it relative to the folder, such as sales/*.parquet")
+            return ()
+        found = [path for path in found if not path.name.startswith("~$")]
         if not found:
             self.problem(name, f"no file matches {pattern!r} in {self.folder.name}", "correct the name or add the file")
-        unreadable = [path.name for path in found if not path.name.lower().endswith(ENDINGS)]
+        unreadable = [path.name for path in found if not _is_data(path)]
         if unreadable:
             rule = f"{', '.join(unreadable)}: kind of file not known"
             self.problem(name, rule, f"save it as one of {', '.join(ENDINGS)}")
             return ()
-        return found
+        return tuple(found)
 
     def by_name(self, name: str) -> tuple[Path, ...]:
-        found = [self.folder / (name + ending) for ending in ENDINGS if (self.folder / (name + ending)).is_file()]
+        wanted = {name + ending for ending in ENDINGS}
+        found = sorted(path for path in self.folder.iterdir() if path.name.lower() in wanted and _parts(path))
         if len(found) > 1:
             rule = f"{len(found)} files could be this table: {', '.join(path.name for path in found)}"
             self.problem(name, rule, f"keep one, or name it in {FILE_NAME}")
-        return tuple(found[:1])
+        return _parts(found[0]) if found else ()
 
     def columns(self, name: str, given: Any) -> dict[str, str]:
-        columns = {}
-        for contract_name, file_name in self.mapping(f"{name}.columns", given).items():
+        columns: dict[str, str] = {}
+        for contract_name, value in self.mapping(f"{name}.columns", given).items():
             if contract_name not in TABLES[name].columns:
                 remedy = nearest(contract_name, tuple(TABLES[name].columns))
                 self.problem(name, f"{contract_name!r} is no column of the contract", remedy, column="columns")
-            else:
-                columns[contract_name] = str(file_name)
+            elif file_name := self.text(name, str(contract_name), value):
+                columns[contract_name] = file_name.strip()
+        for file_name in sorted(set(columns.values())):
+            users = [contract_name for contract_name, used in columns.items() if used == file_name]
+            if len(users) > 1:
+                rule = f"{' and '.join(users)} are both read from the column {file_name!r}"
+                self.problem(name, rule, "name each file column once", column="columns")
         return columns
+
+    def date_format(self, name: str, value: Any) -> str:
+        given = self.text(name, "date_format", value)
+        if not given:
+            return ""
+        moment = pd.Timestamp("2001-02-03 04:05:06+00:00")
+        try:
+            pd.to_datetime(moment.strftime(given), format=given)
+            good = "%" in given and "%Z" not in given and "%z" not in given.removesuffix("%z")
+        except ValueError:
+            good = False
+        if not good:
+            rule = f"date_format {given!r} is no format of dates"
+            self.problem(name, rule, 'write it with codes such as "%d/%m/%Y %H:%M"; an offset (%z) can only come last')
+        return given if good else ""
+
+    def separator(self, name: str, value: Any) -> str:
+        given = self.text(name, "separator", value, ",")
+        separator = "\t" if given.lower() in ("\\t", "tab") else given
+        if len(separator) == 1 and separator not in '"\r\n' and separator.isascii():
+            return separator
+        self.problem(name, f"separator is {given!r}", 'give one character, such as ";", or "tab"')
+        return ","
+
+    def sheet(self, name: str, value: Any) -> str | int:
+        if value is None:
+            return 0
+        if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+            return value
+        self.problem(name, f"sheet is {value!r}", "give a sheet's name, or its position from 0")
+        return 0
+
+    def missing(self, name: str, value: Any, *, is_given: bool) -> tuple[str, ...]:
+        """Give texts for "no value"; a bare NULL, which YAML itself reads as nothing, means the word."""
+        if is_given and value is None:
+            value = [None]
+        bare = isinstance(value, list) and None in value
+        return self.texts(name, "missing", value) + (("NULL", "Null", "null") if bare else ())
 
     def table(self, name: str, given: Any) -> TableSettings:
         values = self.mapping(name, given)
@@ -237,37 +211,49 @@ class _SettingsReader:
         files = self.files(name, values["file"]) if "file" in values else self.by_name(name)
         if "file" not in values and not files:
             self.problem(name, "no file is named and none has the table's name", "add 'file: …' or remove the table")
-        missing = values.get("missing") or ()
         return TableSettings(
             files=files,
             columns=self.columns(name, values.get("columns")),
-            date_format=str(values.get("date_format") or ""),
-            encoding=str(values.get("encoding") or ""),
-            separator=str(values.get("separator") or ","),
-            sheet=values.get("sheet", 0),
-            missing=_missing_texts([missing] if isinstance(missing, str) else missing),
+            date_format=self.date_format(name, values.get("date_format")),
+            encoding=self.text(name, "encoding", values.get("encoding")),
+            separator=self.separator(name, values.get("separator")),
+            sheet=self.sheet(name, values.get("sheet")),
+            missing=self.missing(name, values.get("missing"), is_given="missing" in values),
+            folder=self.folder,
         )
 
     def survey(self, given: Any) -> SurveySettings:
         values = given if isinstance(given, Mapping) else {}
-        scale = values.get("scale", (1, 10))
-        good_scale = isinstance(scale, (list, tuple)) and len(scale) == 2
-        good_scale = good_scale and all(isinstance(end, (int, float)) for end in scale) and scale[0] < scale[1]
-        if not good_scale:
-            self.problem("survey", f"scale is {scale!r}", "give the lowest and the highest answer, such as [1, 10]")
-            scale = (1, 10)
+        scale = self.numbers("survey", "scale", values.get("scale"), (1, 10))
         constructs = {
-            str(name): tuple(str(item) for item in ([items] if isinstance(items, str) else items or ()))
+            str(name): self.texts("survey.constructs", str(name), items)
             for name, items in self.mapping("survey.constructs", values.get("constructs")).items()
         }
         known = tuple(item for items in constructs.values() for item in items)
         for item in sorted({item for item in known if known.count(item) > 1}):
             self.problem("survey", f"item {item!r} is in more than one construct", "keep it in one")
-        backwards = tuple(str(item) for item in values.get("reversed") or ())
+        backwards = self.texts("survey", "reversed", values.get("reversed"))
         for item in backwards:
             if item not in known:
                 self.problem("survey", f"reversed item {item!r} is in no construct", nearest(item, known))
-        return SurveySettings((scale[0], scale[1]), constructs, backwards)
+        return SurveySettings(scale, constructs, backwards)
+
+    def as_of(self, value: Any) -> pd.Timestamp | None:
+        try:
+            return parse_as_of(value)
+        except ContractError as error:
+            self.problems += error.problems
+            return None
+
+    def near_misses(self, tables: Iterable[str]) -> tuple[str, ...]:
+        """List files that carry the name of a table that was not found."""
+        wanted = set(TABLES) - set(tables)
+        paths = (path for path in sorted(self.folder.iterdir()) if path.name.split(".")[0].lower() in wanted)
+        return tuple(
+            f"{path.name} carries a table's name and is not read: save it as one of {', '.join(ENDINGS)}"
+            for path in paths
+            if not _is_data(path)
+        )
 
 
 def read_settings(folder: Path) -> CompanySettings:
@@ -291,7 +277,7 @@ def read_settings(folder: Path) -> CompanySettings:
     if not folder.is_dir():
         rule = f"the folder {str(folder)!r} does not exist"
         raise ContractError([Problem("company", "", rule, "give the path of a folder that holds the company's tables")])
-    reader = _SettingsReader(folder)
+    reader = _FolderReader(folder)
     content = reader.content()
     reader.unknown_keys("company", content, _COMPANY_KEYS)
     given = reader.mapping("tables", content.get("tables"))
@@ -300,33 +286,39 @@ def read_settings(folder: Path) -> CompanySettings:
             reader.problem("tables", f"{name!r} is no table of the contract", nearest(name, tuple(TABLES)))
     tables = {}
     for name in TABLES:
-        settings = reader.table(name, given[name]) if name in given else TableSettings(reader.by_name(name))
+        settings = (
+            reader.table(name, given[name]) if name in given else TableSettings(reader.by_name(name), folder=folder)
+        )
         if settings.files:
             tables[name] = settings
-    as_of = None
-    try:
-        as_of = parse_as_of(content.get("as_of"))
-    except ContractError as error:
-        reader.problems.extend(error.problems)
     survey = reader.survey(given.get("survey"))
-    used = {path for settings in tables.values() for path in settings.files}
-    if not used and not reader.problems:
-        rule = f"the folder {folder.name!r} holds no table of the contract"
+    near_misses = reader.near_misses(tables)
+    if not tables and not reader.problems:
+        rule = "; ".join([f"the folder {folder.name!r} holds no table of the contract", *near_misses])
         remedy = f"name the files after the tables ({', '.join(TABLES)}) or write a {FILE_NAME}"
         reader.problems.append(Problem("company", "", rule, remedy))
-    if reader.problems:
-        raise ContractError(reader.problems)
-    # A simulated company brings its truth along, which is no table.
-    data_files = (
-        path
-        for path in folder.rglob("*")
-        if path.name.lower().endswith(ENDINGS) and folder / "truth" not in path.parents
-    )
-    return CompanySettings(
-        name=str(content.get("name") or folder.resolve().name),
-        currency=str(content.get("currency") or ""),
-        as_of=as_of,
+    found = CompanySettings(
+        name=reader.text("company", "name", content.get("name")) or folder.resolve().name,
+        currency=reader.text("company", "currency", content.get("currency")),
+        as_of=reader.as_of(content.get("as_of")),
         tables=tables,
         survey=survey,
-        unused=tuple(sorted(path.relative_to(folder).as_posix() for path in data_files if path not in used)),
+        unused=_unused(folder, tables),
+        near_misses=near_misses,
+    )
+    if reader.problems:
+        raise ContractError(reader.problems)
+    return found
+
+
+def _unused(folder: Path, tables: Mapping[str, TableSettings]) -> tuple[str, ...]:
+    """List the data files that no table uses; a simulated company brings its truth along, which is no table."""
+    used = {path for settings in tables.values() for path in settings.files}
+    data_files = (path for path in folder.rglob("*") if _is_data(path) and path.is_file())
+    return tuple(
+        sorted(
+            path.relative_to(folder).as_posix()
+            for path in data_files
+            if path not in used and folder / "truth" not in path.parents
+        )
     )

@@ -8,7 +8,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from crm_utils.company.settings import nearest, parse_as_of
+from crm_utils.company.company_yml import nearest, parse_as_of
 from crm_utils.errors import CrmError
 
 
