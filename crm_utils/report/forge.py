@@ -40,7 +40,6 @@ _ALWAYS = (
     "crm_utils.tables",
     "ipykernel.kernelapp",
     "matplotlib.pyplot",
-    "matplotlib_inline.backend_inline",
     "numpy",
     "pandas",
     "pandera.pandas",

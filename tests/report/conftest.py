@@ -1,8 +1,14 @@
 """Tiny notebooks and companies, made in temporary folders."""
 
+from pathlib import Path
+
 import nbformat
 import pandas as pd
 import pytest
+
+from crm_utils.report import backends
+from crm_utils.report.headlines import make_headline
+from crm_utils.report.pool import JobEnd
 
 PARAMETERS = """\
 data: str = "demo"  # company folder
@@ -52,3 +58,50 @@ def company_folder(tmp_path_factory):
     ).to_csv(folder / "order_lines.csv", index=False)
     (folder / "company.yml").write_text("name: <script>alert(2)</script> & Co\ncurrency: GBP\n", encoding="utf-8")
     return folder
+
+
+class FakePool:
+    """Stands in for the pool: ends jobs without a kernel, as `outcome` says, and remembers which there were."""
+
+    ran: list[str]
+
+    def __init__(self):
+        self.ran = []
+        self.interrupt_after = None
+        self.failing = set()
+        self.value = lambda job: float(job["parameters"]["seed"])
+
+    def __call__(self, jobs, *, on_end, **_):
+        self.jobs, self.on_end = jobs, on_end
+        return self
+
+    def run(self):
+        for count, job in enumerate(self.jobs):
+            if count == self.interrupt_after:
+                raise KeyboardInterrupt
+            self.ran.append(job["name"])
+            trouble = {"reason": "", "cell": None, "source": "", "error": "", "message": ""}
+            failed = job["name"] in self.failing
+            if failed:
+                trouble = {
+                    "reason": "A cell raised an error.",
+                    "cell": 2,
+                    "source": "1/0",
+                    "error": "E",
+                    "message": "m",
+                }
+            for ending in ("ipynb", "html"):
+                text = f"{job['name']} {job['parameters']}"
+                (Path(job["folder"]) / f"{job['name']}.{ending}").write_text(text, encoding="utf-8")
+            value = self.value(job)
+            records = [make_headline("Revenue", value, unit="GBP", low=value - 1, high=value + 1)]
+            event = {"event": "done", "status": "failed" if failed else "ok", **trouble, "headlines": records}
+            self.on_end(JobEnd(job, event, seconds=1.0, code_seconds=0.5))
+
+
+@pytest.fixture
+def fake_pool(monkeypatch):
+    pool = FakePool()
+    monkeypatch.setattr(backends, "Pool", pool)
+    monkeypatch.setattr(backends, "can_fork", lambda: False)
+    return pool
