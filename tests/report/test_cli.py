@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -15,9 +16,10 @@ def crm(monkeypatch, make_notebooks, tmp_path):
     """Call ``crm`` on a small workbook in a folder of its own."""
     home = tmp_path / "workbook"
     maker_folder = home / "notebooks"
-    (home / "reports").mkdir(parents=True)
+    (home / "reports" / "specs").mkdir(parents=True)
+    (home / "reports" / "specs" / "nightly.yml").write_text("sweep: {bins: [3, 4]}\nformats: [html]\n")
     maker = type(make_notebooks())(maker_folder)
-    maker.write("00_start", title="00 · Getting started")
+    maker.write("00_start", title="00 · Getting started", parameters='note: str = ""  # free text\n')
     maker.write("03_value", parameters="bins: int = 5  # score bins\n", title="03 · Value")
     maker.write("07_satisfaction", needs=["survey"], title="07 · Satisfaction")
     monkeypatch.setattr("crm_utils.paths.HOME", home)
@@ -31,6 +33,10 @@ def test_list_shows_notebooks_and_parameters(crm):
     assert "bins: int = 5" in result.output
     assert "score bins" in result.output
     assert "needs survey" in result.output
+    listed = json.loads(crm("list", "--format", "json").output)
+    assert [notebook["name"] for notebook in listed] == ["00_start", "03_value", "07_satisfaction"]
+    bins = {"name": "bins", "type": "int", "default": 5, "help": "score bins"}
+    assert bins in listed[1]["parameters"]
 
 
 def test_check_shows_rows_set_aside_returns_and_allowed_notebooks(crm, company_folder):
@@ -65,7 +71,17 @@ def test_check_lists_all_problems(crm, tmp_path):
         (["-p", "bins"], "write a parameter as name=value"),
         (["-p", "seed=1", "-p", "seed=2"], "given twice"),
         (["valeu"], "Did you mean 'value'?"),
-        (["--spec", "/nowhere.yml"], "cannot be read as a spec file"),
+        (["--spec", "/nowhere.yml"], "is no file, and no spec in reports/specs"),
+        (["--spec", "nigthly"], "Did you mean 'nightly'?"),
+        (["--sweep", "bnis=1,2"], "Did you mean 'bins'?"),
+        (["--sweep", "bins=1,two"], "bins must be a whole number (int), not the text 'two'"),
+        (["--sweep", "bins"], "--sweep bins: write a parameter as name=value"),
+        (["--sweep", "bins=1,2", "--sweep", "bins=3"], "--sweep bins: given twice"),
+        (["--formats", "pfd"], "Did you mean 'pdf'?"),
+        (["--cell-timeout", "0"], "cell-timeout must be more than 0"),
+        (["--backend", "dsak"], "Did you mean 'dask'?"),
+        (["--data", ""], "the data are an empty text"),
+        (["--resume", "nowhere"], "--resume takes notebooks, parameters and data from the run"),
         (["--jobs", "0"], "--jobs"),
         (["--timeout", "-1"], "timeout must be more than 0"),
     ],
@@ -101,6 +117,67 @@ def test_the_command_line_wins_over_the_spec_file(crm, company_folder, tmp_path,
     crm("report", "00", "--spec", spec, "--data", "demo")
     assert asked["notebooks"] == ("00",)
     assert asked["data"] == "demo"
+
+
+def test_a_named_spec_may_hold_a_sweep_and_the_command_line_wins_over_it(crm, company_folder, tmp_path, fake_pool):
+    out = tmp_path / "out"
+    result = crm("report", "03", "--spec", "nightly", "--data", company_folder, "--out", out)
+    assert (result.exit_code, result.stdout) == (0, f"{out / 'index.html'}\n")
+    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == ["bins=3", "bins=4"]
+    assert "bins=3/03_value  ok" in result.stderr
+    for arguments, names in ((["-p", "bins=9"], []), (["--sweep", "bins=6"], ["bins=6"])):
+        crm("report", "03", "--spec", "nightly", *arguments, "--data", company_folder, "--out", out)
+        assert [path.name for path in out.iterdir() if path.is_dir()] == names
+
+
+HOSTILE = "\"; import os #\n$(rm) \u4e91\u6749 '" * 200
+
+
+def test_hostile_texts_arrive_through_sweep_and_spec(crm, company_folder, tmp_path, fake_pool):
+    import yaml
+
+    spec = tmp_path / "hostile.yml"
+    spec.write_text(yaml.safe_dump({"parameters": {"note": HOSTILE}}), encoding="utf-8")
+    asked = ["report", "00", "--data", company_folder, "--out", tmp_path / "out"]
+    assert crm(*asked, "--spec", spec).exit_code == 0
+    assert fake_pool.jobs[0]["parameters"]["note"] == HOSTILE
+    assert crm(*asked, "--sweep", f"note={json.dumps([HOSTILE, 'plain'])}").exit_code == 0
+    assert [job["parameters"]["note"] for job in fake_pool.jobs] == [HOSTILE, "plain"]
+
+
+def test_resume_says_what_it_keeps(crm, company_folder, tmp_path, fake_pool):
+    out = tmp_path / "out"
+    fake_pool.failing = {"03_value"}
+    assert crm("report", "--data", company_folder, "--out", out).exit_code == 1
+    fake_pool.failing = set()
+    result = crm("report", "--resume", out)
+    assert result.exit_code == 0
+    assert "03_value runs again: it was not complete (failed)." in result.stderr
+    assert "00_start  ok, kept" in result.stderr
+    assert "Kept 1 of 3 notebooks" in result.stderr
+    refused = crm("report", "--resume", company_folder)
+    assert refused.exit_code == 2
+    assert "has no manifest of a report run" in refused.stderr
+
+
+def test_compare_ends_like_diff(crm, company_folder, tmp_path, fake_pool):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        crm("report", "00", "-p", f"seed={seed}", "--data", company_folder, "--out", tmp_path / name)
+    assert crm("compare", tmp_path / "a", tmp_path / "b").exit_code == 0
+    changed = crm("compare", tmp_path / "a", tmp_path / "c")
+    assert changed.exit_code == 1
+    assert "00_start  seed: 1 → 2" in changed.stdout
+    assert json.loads(crm("compare", tmp_path / "a", tmp_path / "c", "--format", "json").stdout)["changes"]
+    assert crm("compare", tmp_path / "a", tmp_path / "c", "--format", "csv").stdout.startswith("kind,place,name,")
+    assert crm("compare", tmp_path / "a", tmp_path / "nowhere").exit_code == 2
+
+
+def test_without_a_browser_the_command_says_so(crm, company_folder, tmp_path, fake_pool, monkeypatch):
+    monkeypatch.setattr("crm_utils.report.pdf.find_browser", lambda: "")
+    monkeypatch.setattr("crm_utils.report.writer.find_browser", lambda: "")
+    result = crm("report", "00", "--formats", "pdf", "--data", company_folder, "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "No Chromium or Chrome on this system: pages are written as HTML only." in result.stderr
 
 
 def test_fetch_and_simulate_call_the_company_room(crm, tmp_path, monkeypatch):

@@ -296,6 +296,17 @@ def test_what_hangs_is_stopped_in_time_and_what_is_well_is_complete(
     assert not [path for path in run.folder.iterdir() if path.name.startswith(".")]
 
 
+def test_a_cell_has_a_time_limit_of_its_own(make_notebooks, company_folder, tmp_path):
+    maker = make_notebooks()
+    waits = [("code", f"import time\nprint({number})\ntime.sleep(1.2)") for number in range(3)]
+    maker.write("01_slow", *waits, ("code", "time.sleep(1000)"))
+    run = run_report(notebook_folder=maker.folder, data=company_folder, out=tmp_path / "r", cell_timeout=2)
+    (result,) = run.results
+    assert (result.status, result.cell, result.source) == ("timeout", 5, "time.sleep(1000)")
+    assert result.reason == "Stopped in a cell that took more than 2 seconds, the time limit of one cell."
+    assert 3.6 < result.code_seconds < result.seconds
+
+
 @pytest.fixture
 def no_kernel(monkeypatch):
     def refuse(*_, **__):
