@@ -268,8 +268,7 @@ def check(folder: str) -> None:
         click.echo(f"  {row.table}: {row.rows:,d} rows ({row.share:.2%}), {row.reason}")
     for row in found.returns.itertuples():
         click.echo(f"Returns: {row.lines:,d} order lines, {row.amount:,.2f} {company.currency}".rstrip())
-    if found.unused_files:
-        click.echo(f"Files that belong to no table: {', '.join(found.unused_files)}")
+    click.echo("\n" + "\n".join(found.lines()))
     click.echo("\nNotebooks:")
     for notebook in choose_notebooks():
         missing = notebook.missing(company.tables)

@@ -44,6 +44,8 @@ def test_check_shows_rows_set_aside_returns_and_allowed_notebooks(crm, company_f
     assert result.exit_code == 0
     assert "order_lines: 1 rows (25.00%), no customer id" in result.output
     assert "Returns: 1 order lines, -3.00 GBP" in result.output
+    assert "Day of the analysis: 2025-03-0" in result.output
+    assert crm("check", "").exit_code == 2
     assert "03_value: can run" in result.output
     assert "07_satisfaction: needs survey" in result.output
 

@@ -37,7 +37,8 @@ def test_all_problems_with_the_nearest_key(tmp_path):
         read_spec(
             write(
                 tmp_path,
-                "paramters: {}\nnotebooks: 3\ntimeout: -1\njobs: two\nparameters: [1]\nsweep: {bins: 4}\nformats: pdf\ncell-timeout: x\n",
+                "paramters: {}\nnotebooks: 3\ntimeout: -1\njobs: two\nparameters: [1]\nsweep: {bins: 4}\n"
+                "formats: pdf\ncell-timeout: x\n",
             )
         )
     message = str(caught.value)
