@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,8 @@ def purchase_summary(
     since : str or date, optional
         First day that counts; lines before it are not used.
     customer_col, order_col, time_col : str
-        Columns of customer, order and moment of the order (a date or a timestamp without zone).
+        Columns of customer, order and moment of the order (a date or a timestamp without zone). Of a csv file, customer
+        and order are read as text.
     amount_col : str, default "amount"
         Money paid for the line. Where the column is absent, quantity × unit price × (1 − discount).
     quantity_col, unit_price_col, discount_col, unit_cost_col : str
@@ -53,11 +56,11 @@ def purchase_summary(
 
         * customer_id
         * first_purchase, last_purchase : day; missing where there are only returns
-        * orders : orders with at least one purchased line
+        * orders : orders with at least one purchased line; an order whose lines carry different days counts on each
         * purchase_days : days with a purchase; orders of one day merge
-        * units : units bought less units returned; missing without quantities
+        * units : units bought less units returned; missing without the column, and a line without quantity adds none
         * revenue : money paid less money returned
-        * margin : revenue less unit costs; missing without unit costs
+        * margin : revenue less unit costs; missing where a line of the customer lacks its quantity or unit cost
         * repeat_spend : money spent on purchase days after the first; returns are not deducted, since they belong to
           earlier purchases
         * days_since_last, age_days : days from the last and from the first purchase to `as_of`
@@ -65,12 +68,14 @@ def purchase_summary(
     Raises
     ------
     CrmError
-        If a needed column is absent, or there is no line in the period.
+        If a needed column is absent, times are text or carry a zone, the file cannot be read, or there is no line in
+        the period.
 
     Notes
     -----
     A line with a negative quantity or amount is a return: it reduces units, revenue and margin, and is no purchase.
-    Lines without customer or with zero quantity are not used; `load_company` counts them.
+    Lines without customer (missing or an empty text), with zero quantity or without an amount are not used;
+    `load_company` counts the first two and refuses the third.
     With x = purchase_days − 1, t_x = age_days − days_since_last and T = age_days, the summary is what
     buy-till-you-die models need [1]_.
 
@@ -96,28 +101,34 @@ def purchase_summary(
     if day is None:
         raise CrmError("purchase_summary needs as_of, the day of the analysis, such as as_of='2026-01-01'.")
     first_day = parse_as_of(since)
-    frame = nw.from_native(_open(lines))
-    columns = frame.collect_schema().names()
+    numbers = (amount_col, quantity_col, unit_price_col, discount_col, unit_cost_col)
+    with _telling_what_was_read(lines):
+        frame = nw.from_native(_open(lines, texts=(customer_col, order_col), numbers=numbers))
+        schema = frame.collect_schema()
+    columns = schema.names()
     _require(columns, (customer_col, order_col, time_col))
     has_quantity = quantity_col in columns
     if amount_col not in columns:
         _require(columns, (quantity_col, unit_price_col), instead_of=amount_col)
     amount, units = _amount(columns, amount_col, quantity_col, unit_price_col, discount_col), nw.lit(None, nw.Float64)
-    used = (nw.col(time_col) < nw.lit(day.to_pydatetime())) & ~nw.col(customer_col).is_null()
+    frame = _with_moments(frame, time_col, schema[time_col])
+    used = (nw.col(time_col) < nw.lit(day.to_pydatetime())) & ~nw.col(customer_col).is_null() & ~amount.is_null()
+    if schema[customer_col] in (nw.String, nw.Categorical, nw.Object):
+        used = used & (nw.col(customer_col).cast(nw.String) != "")
     if first_day is not None:
         used = used & (nw.col(time_col) >= nw.lit(first_day.to_pydatetime()))
     returned = amount < 0
     if has_quantity:
         units = nw.col(quantity_col).cast(nw.Float64)
-        used = used & (nw.col(quantity_col) != 0)
-        returned = returned | (nw.col(quantity_col) < 0)
+        used = used & (units != 0).fill_null(True)
+        returned = returned | (units < 0).fill_null(False)
     has_margin = has_quantity and unit_cost_col in columns
-    margin = amount - units * nw.col(unit_cost_col) if has_margin else nw.lit(None, nw.Float64)
+    # Infinity stays infinity in every sum on every engine; what is missing would be left out of it.
+    margin = nw.lit(None, nw.Float64)
+    if has_margin:
+        margin = (amount - units * nw.col(unit_cost_col)).fill_null(float("inf"))
     if frame.implementation.is_pandas_like():  # which has no plain date type
-        day_of_order, no_purchase = (
-            nw.col(time_col).cast(nw.Datetime("us")).dt.truncate("1d"),
-            nw.lit(day.to_pydatetime()),
-        )
+        day_of_order, no_purchase = nw.col(time_col).dt.truncate("1d"), nw.lit(day.to_pydatetime())
     else:
         day_of_order, no_purchase = nw.col(time_col).cast(nw.Date), nw.lit(day.date())
 
@@ -175,11 +186,12 @@ def purchase_summary(
         nw.col("orders", "purchase_days").cast(nw.Int64),
         nw.col("units") if has_quantity else unknown.alias("units"),
         nw.col("amount").alias("revenue"),
-        nw.col("margin") if has_margin else unknown.alias("margin"),
+        nw.when(nw.col("margin").is_finite()).then("margin").alias("margin") if has_margin else unknown.alias("margin"),
         # Sums of binary fractions would leave dust where there was no repeat purchase at all.
         repeat_spend=nw.when(nw.col("purchase_days") > 1).then(nw.col("spend") - nw.col("first_spend")).otherwise(0.0),
     )
-    summary = _collected(finished)
+    with _telling_what_was_read(lines):
+        summary = _collected(finished)
     if summary.empty:
         raise CrmError(f"No order line with a customer lies in the period before {day:%Y-%m-%d}: choose another as_of.")
     for name, days in (("last_purchase", "days_since_last"), ("first_purchase", "age_days")):
@@ -201,15 +213,64 @@ def _collected(frame: Any) -> pd.DataFrame:
     return frame.to_pandas().reset_index(drop=True)
 
 
-def _open(lines: Any) -> Any:
+def _with_moments(frame: Any, time_col: str, dtype: nw.dtypes.DType) -> Any:
+    """Give the frame with times that can be compared with a day, or say why they cannot."""
+    if dtype == nw.Object and frame.implementation.is_pandas():
+        native = frame.to_native()
+        if pd.api.types.infer_dtype(native[time_col], skipna=True) in ("date", "datetime"):
+            moments = pd.to_datetime(native[time_col])
+            frame = nw.from_native(native.assign(**{time_col: moments}))
+            dtype = frame.schema[time_col]
+    if dtype not in (nw.Date, nw.Datetime):
+        raise CrmError(
+            f"{time_col!r} holds {str(dtype).lower()}, not dates or timestamps: convert it, as with "
+            "pandas.to_datetime, or load the table with load_company, which reads any date_format."
+        )
+    # Spark has one type of timestamp, always in the zone of its session.
+    if dtype == nw.Datetime and dtype.time_zone is not None and not frame.implementation.is_pyspark():
+        raise CrmError(
+            f"{time_col!r} has the time zone {dtype.time_zone}: convert it to the shop's local time without zone, "
+            "as with .dt.tz_convert('Asia/Shanghai').dt.tz_localize(None), so that days are the shop's days."
+        )
+    if frame.implementation.is_pandas_like():
+        frame = frame.with_columns(nw.col(time_col).cast(nw.Datetime("us")))
+    return frame
+
+
+@contextmanager
+def _telling_what_was_read(lines: Any) -> Iterator[None]:
+    """Turn an engine's complaint about a file into one that names the file and a remedy."""
+    if not isinstance(lines, (str, Path)):
+        yield
+        return
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        reason = "; ".join(line.strip() for line in str(error).strip().split("\n")[:3])  # what, where, which column
+        raise CrmError(
+            f"{lines}: the order lines cannot be read ({reason}). Check the path; for other encodings, date formats or "
+            "separators use load_company(folder).order_lines, which reads them and names every bad row."
+        ) from error
+
+
+def _open(lines: Any, *, texts: tuple[str, ...], numbers: tuple[str, ...]) -> Any:
     if not isinstance(lines, (str, Path)):
         return lines
     import duckdb
 
     path = str(lines)
     if path.lower().endswith(".parquet"):
-        return duckdb.read_parquet(path)
-    return duckdb.read_csv(path)
+        return duckdb.read_parquet(path, union_by_name=True)
+    if not path.lower().endswith((".csv", ".csv.gz")):
+        raise CrmError(f"{path}: kind of file not known; give a parquet, csv or csv.gz file, or a glob of one kind.")
+    # Types guessed from the first rows would fail at a later id with a letter, or at a later fraction.
+    found = duckdb.read_csv(path, union_by_name=True).columns
+    types = dict.fromkeys(texts, "VARCHAR") | dict.fromkeys(numbers, "DOUBLE")
+    return duckdb.read_csv(
+        path, union_by_name=True, dtype={name: kind for name, kind in types.items() if name in found}
+    )
 
 
 def _require(columns: list[str], needed: tuple[str, ...], *, instead_of: str = "") -> None:

@@ -6,6 +6,7 @@ import sys
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -182,3 +183,109 @@ def test_a_period_without_lines_is_an_error(order_lines):
 def test_as_of_is_needed(order_lines):
     with pytest.raises(CrmError, match="needs as_of"):
         purchase_summary(order_lines, as_of="")
+
+
+FRAMES = {
+    "pandas": lambda frame: frame,
+    "nullable": lambda frame: frame.convert_dtypes(),
+    "pyarrow": lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
+    "polars": lambda frame: duckdb.from_df(frame).pl(),
+    "duckdb": duckdb.from_df,
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+class TestGaps:
+    """What is missing here and there means the same on every engine."""
+
+    def test_a_line_without_quantity_counts_by_its_amount(self, order_lines, by_hand, frame):
+        order_lines.loc[3, "quantity"] = None
+        row = purchase_summary(FRAMES[frame](order_lines), as_of="2025-04-01").iloc[0]
+        assert (row["orders"], row["revenue"], row["units"]) == (3, by_hand.loc[0, "revenue"], 3.0)
+        assert pd.isna(row["margin"])
+
+    def test_a_line_without_unit_cost_leaves_the_margin_of_its_customer_unknown(self, order_lines, by_hand, frame):
+        order_lines.loc[3, "unit_cost"] = None
+        summary = purchase_summary(FRAMES[frame](order_lines), as_of="2025-04-01")
+        assert summary["revenue"].tolist() == by_hand["revenue"].tolist()
+        assert pd.isna(summary.loc[0, "margin"])
+        assert summary["margin"].tolist()[1:] == by_hand["margin"].tolist()[1:]
+
+    def test_a_line_without_amount_is_not_used(self, order_lines, frame):
+        order_lines.loc[3, "amount"] = None
+        row = purchase_summary(FRAMES[frame](order_lines), as_of="2025-04-01").iloc[0]
+        assert (row["orders"], row["revenue"], row["last_purchase"]) == (2, 11.0, pd.Timestamp("2025-01-05"))
+
+    def test_an_empty_text_is_no_customer(self, order_lines, frame):
+        order_lines.loc[order_lines["customer_id"] == "cai", "customer_id"] = ""
+        summary = purchase_summary(FRAMES[frame](order_lines), as_of="2025-04-01")
+        assert summary["customer_id"].tolist() == ["ann", "bob"]
+
+
+def test_an_order_on_two_days_counts_on_each(order_lines):
+    order_lines.loc[1, "ordered_at"] = pd.Timestamp("2025-01-06")
+    assert purchase_summary(order_lines, as_of="2025-04-01").loc[0, "orders"] == 4
+
+
+@pytest.mark.parametrize(
+    "dated",
+    [
+        lambda moments: moments.dt.date,
+        lambda moments: moments.dt.date.astype(pd.ArrowDtype(pa.date32())),
+        lambda moments: moments.dt.to_pydatetime().astype(object),
+    ],
+)
+def test_dates_of_every_make(order_lines, by_hand, dated):
+    lines = order_lines.assign(ordered_at=dated(order_lines["ordered_at"]))
+    pd.testing.assert_frame_equal(purchase_summary(lines, as_of="2025-04-01"), by_hand)
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        (lambda moments: moments.astype(str), "holds string, not dates"),
+        (lambda moments: moments.dt.tz_localize("Asia/Shanghai"), "has the time zone Asia/Shanghai"),
+    ],
+)
+def test_times_that_cannot_be_compared_with_a_day(order_lines, times, words):
+    with pytest.raises(CrmError, match=words):
+        purchase_summary(order_lines.assign(ordered_at=times(order_lines["ordered_at"])), as_of="2025-04-01")
+
+
+class TestPaths:
+    def test_an_id_with_a_letter_may_come_late(self, tmp_path):
+        rows = ["order_id,customer_id,ordered_at,amount", *["1,0017,2025-01-01,1"] * 49_999, "X1,X2,2025-01-01,0.5"]
+        (tmp_path / "lines.csv").write_text("\n".join(rows))
+        summary = purchase_summary(tmp_path / "lines.csv", as_of="2026-01-01")
+        assert summary["customer_id"].tolist() == ["0017", "X2"]
+        assert summary["revenue"].tolist() == [49_999, 0.5]
+
+    @pytest.mark.parametrize("ending", ["csv", "parquet"])
+    def test_files_of_a_glob_may_differ_in_the_order_of_columns_and_lack_optional_ones(
+        self, order_lines, by_hand, tmp_path, ending
+    ):
+        parts = order_lines.iloc[:4], order_lines.iloc[4:, ::-1].drop(columns="discount")
+        for number, part in enumerate(parts):
+            path = tmp_path / f"{number}.{ending}"
+            part.to_csv(path, index=False) if ending == "csv" else part.to_parquet(path)
+        pd.testing.assert_frame_equal(purchase_summary(tmp_path / f"*.{ending}", as_of="2025-04-01"), by_hand)
+
+    @pytest.mark.parametrize(
+        ("name", "content", "words"),
+        [
+            (None, b"", "none.csv: the order lines cannot be read"),
+            ("lines.xlsx", b"", "kind of file not known"),
+            (
+                "lines.csv",
+                "order_id,customer_id,ordered_at,amount\n1,茶,2025-01-01,1\n".encode("gb18030"),
+                "load_company",
+            ),
+            ("lines.csv", b"order_id,customer_id,ordered_at,amount\n1,a,2025-01-01,3 pcs\n", "3 pcs"),
+            ("lines.csv", b"order_id,customer_id,ordered_at,amount\n1,a,on 5/1,3\n", "holds string, not dates"),
+        ],
+    )
+    def test_what_cannot_be_read_is_told_with_a_remedy(self, tmp_path, name, content, words):
+        if name:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(CrmError, match=words):
+            purchase_summary(tmp_path / (name or "none.csv"), as_of="2026-01-01")
