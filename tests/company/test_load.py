@@ -1,9 +1,11 @@
 """Loading a company: formats, the three kinds of trouble, and the day of the analysis."""
 
 import gzip
+import time
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -287,6 +289,162 @@ class TestFrames:
     def test_an_unknown_table_name(self):
         with pytest.raises(ContractError, match="did you mean 'order_lines'"):
             Company.from_frames({"orderlines": pd.DataFrame()})
+
+
+class TestRules:
+    @pytest.mark.parametrize(
+        ("table", "header", "rows", "column", "rule", "places"),
+        [
+            (
+                "order_lines",
+                LINE + ",quantity",
+                ["1,a,2025-01-01,5,1", "2,a,2025-01-01,20,-1", "3,a,2025-01-01,-4,2", "4,a,2025-01-01,-4,-2"],
+                "amount",
+                "quantity and amount have opposite signs",
+                ("row 2 (line 3): '20.0'", "row 3 (line 4): '-4.0'"),
+            ),
+            (
+                "order_lines",
+                LINE,
+                ["1,a,9999-12-31,5", "2,a,2025-01-01,5", "3,a,1899-12-31,5"],
+                "ordered_at",
+                "must lie in the years 1900 to 2200",
+                ("row 1 (line 2): '9999-12-31 00:00:00'", "row 3 (line 4): '1899-12-31 00:00:00'"),
+            ),
+            (
+                "order_lines",
+                LINE,
+                ["1,NULL,2025-01-01,5", "2,a,2025-01-01,5", "3,#N/A,2025-01-01,5", "4,,2025-01-01,5"],
+                "customer_id",
+                "looks like a missing value, not an id",
+                ("row 1 (line 2): 'NULL'", "row 3 (line 4): '#N/A'"),
+            ),
+            (
+                "survey",
+                "response_id,weight",
+                ["1,", "2,0", "3,0.5"],
+                "weight",
+                "must be above 0",
+                ("row 2 (line 3): '0.0'",),
+            ),
+            (
+                "customers",
+                "customer_id,birth_year",
+                ["a,", "b,", "c,1850", "d,1990"],
+                "birth_year",
+                "must be at least 1900",
+                ("row 3 (line 4): '1850'",),
+            ),
+        ],
+    )
+    def test_the_right_rows_are_named(self, tmp_path, table, header, rows, column, rule, places):
+        text = "\n".join([header, *rows])
+        (problem,) = check_company(folder(tmp_path, **{f"{table}__csv": text})).problems
+        assert (problem.column, problem.rule, problem.rows) == (column, rule, places)
+
+    def test_words_that_mean_no_value_are_offered_as_a_setting(self, tmp_path):
+        lines = f"{LINE}\n1,NULL,2025-01-01,5\n2,nan,2025-01-01,5\n"
+        (problem,) = check_company(folder(tmp_path, order_lines__csv=lines)).problems
+        assert "missing: ['NULL', 'nan']" in problem.remedy
+        yml = "tables: {order_lines: {missing: ['NULL', 'nan']}}"
+        assert check_company(folder(tmp_path, company__yml=yml, order_lines__csv=lines)).ok
+
+    def test_allowed_words_in_any_case(self, tmp_path):
+        text = "perspective,measure,period,value,better\nP,m,2025,1,Higher\n"
+        assert load_company(folder(tmp_path, scorecard__csv=text)).scorecard["better"].tolist() == ["higher"]
+
+    def test_many_broken_rows_are_told_fast(self):
+        rows = 300_000
+        lines = pd.DataFrame(
+            {"order_id": "1", "customer_id": "a", "ordered_at": "2025-01-01", "quantity": 1.0, "amount": [-1.0] * rows}
+        )
+        started = time.process_time()
+        (problem,) = Company.from_frames({"order_lines": lines}).problems()
+        assert problem.count == rows
+        assert time.process_time() - started < 6  # a table of failure cases takes three times as long
+
+    def test_settings_reach_columns_that_the_contract_does_not_name(self, tmp_path):
+        yml = "tables: {customers: {missing: [NULL]}}"
+        path = folder(tmp_path, company__yml=yml, customers__csv="customer_id,age\n1,NULL\n2,33\n")
+        assert load_company(path).customers["age"].sum() == 33
+
+
+class TestWorthALook:
+    def test_one_future_date_is_traced_to_its_row(self, tmp_path):
+        customers = "customer_id,joined_at\nC2,2025-01-01\n王芳,2035-01-01\n"
+        check = check_company(folder(tmp_path, order_lines__csv=LINES, customers__csv=customers))
+        assert check.as_of == pd.Timestamp("2035-01-02")
+        place = "the day after the newest event, customers.joined_at in customers.csv row 2 (line 3)"
+        assert check.lines()[:2] == [
+            f"Day of the analysis: 2035-01-02 ({place})",
+            "Orders: 2025-01-05 to 2025-02-01",
+        ]
+        (warning,) = check.warnings
+        assert "2035-01-02, is 3,622 days after the newest order (2025-02-01)" in warning
+
+    @pytest.mark.parametrize(
+        ("content", "yml"),
+        [(f"{LINE}\n", ""), (f"{LINE}\n1,,2025-01-01,5\n", ""), (LINES, "as_of: 1990-01-01")],
+    )
+    def test_no_usable_line(self, tmp_path, content, yml):
+        check = check_company(folder(tmp_path, order_lines__csv=content, company__yml=yml))
+        assert check.warnings == ("order_lines: 0 usable rows",)
+
+    def test_customers_that_nobody_knows(self, tmp_path):
+        customers = "customer_id\nc-1\nc-2\n"
+        check = check_company(folder(tmp_path, order_lines__csv=LINES, customers__csv=customers))
+        (warning,) = check.warnings
+        assert warning == (
+            "order_lines: 2 of 2 customer ids are not in customers, such as '王芳'; customers has ids such as 'c-1'"
+        )
+
+    def test_the_demo_gives_no_cause(self):
+        assert check_company().warnings == ()
+
+    def test_another_day_for_a_company_that_is_there(self, tmp_path):
+        company = load_company(folder(tmp_path, order_lines__csv=LINES))
+        check = check_company(company, as_of="2025-02-01")
+        assert check.tables == {"order_lines": 1}
+        assert check.company.as_of_reason == "as asked for"
+        assert len(company.order_lines) == 2
+
+
+class TestHandedOver:
+    def frame(self):
+        return pd.DataFrame(
+            {"order_id": ["1"], "customer_id": ["a"], "ordered_at": ["2025-01-01"], "quantity": [2], "unit_price": [3]}
+        )
+
+    def test_a_polars_frame(self):
+        lines = pl.DataFrame(self.frame().to_dict("list"))
+        assert Company.from_frames({"order_lines": lines}).order_lines["amount"].tolist() == [6.0]
+
+    def test_a_list_is_no_frame(self):
+        with pytest.raises(ContractError, match="a list is no data frame"):
+            Company.from_frames({"order_lines": [1]})
+
+    def test_the_hash_knows_columns_lists_and_settings(self, tmp_path):
+        swapped = self.frame().rename(columns={"quantity": "unit_price", "unit_price": "quantity"})
+        frames = (self.frame(), swapped, self.frame().assign(tags=[["x"]]), self.frame().assign(tags=[["y"]]))
+        hashes = {Company.from_frames({"order_lines": frame}).data_hash for frame in frames}
+        text = f"{LINE.removesuffix('amount')}net,gross\n1,a,2025-01-01,1,2\n"
+        for column in ("net", "gross"):
+            yml = f"tables: {{order_lines: {{columns: {{amount: {column}}}}}}}"
+            hashes.add(load_company(folder(tmp_path / column, company__yml=yml, order_lines__csv=text)).data_hash)
+        assert len(hashes) == 6
+
+    def test_ids_stored_as_bytes(self, tmp_path):
+        folder(tmp_path)
+        self.frame().assign(customer_id=["王芳".encode()]).to_parquet(tmp_path / "order_lines.parquet")
+        assert load_company(tmp_path).order_lines["customer_id"].tolist() == ["王芳"]
+        self.frame().assign(customer_id=[b"\xff\xfe"]).to_parquet(tmp_path / "order_lines.parquet")
+        assert "bytes that are no text in UTF-8" in str(check_company(tmp_path).problems[0])
+
+    def test_an_absent_table_is_an_absent_attribute(self):
+        company = Company.from_frames({"order_lines": self.frame()})
+        assert not hasattr(company, "survey")
+        with pytest.raises(CrmError, match="has no table 'survey'"):
+            _ = company.survey
 
 
 messy_text = st.one_of(
