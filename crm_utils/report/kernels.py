@@ -17,6 +17,7 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 from traitlets import default
 
 _PROVISIONER = "crm-warm"
+_OPTIONS = ("--HistoryManager.enabled=False",)  # nobody will ask a report's kernel for the history of its commands
 
 
 class WarmKernel:
@@ -114,11 +115,12 @@ def _serve_as_kernel(orders: int) -> None:
     os.environ["JPY_PARENT_PID"] = str(os.getppid())
     if order["cwd"]:
         os.chdir(order["cwd"])
-    sys.argv = ["ipykernel_launcher.py", "-f", order["connection_file"]]
+    sys.argv = ["ipykernel_launcher.py", "-f", order["connection_file"], *_OPTIONS]
     _forget_random_state()
     from ipykernel.kernelapp import IPKernelApp
 
-    IPKernelApp.launch_instance(argv=sys.argv[1:])
+    # The app reads its parent from the environment when it is imported, which was in another process.
+    IPKernelApp.launch_instance(argv=[*sys.argv[1:], f"--IPKernelApp.parent_handle={os.getppid()}"])
     atexit._run_exitfuncs()
     os._exit(0)
 
@@ -136,7 +138,7 @@ class _ThisInterpreter(KernelSpecManager):
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         return KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *_OPTIONS],
             display_name="Python 3",
             language="python",
             metadata={"kernel_provisioner": {"provisioner_name": _PROVISIONER}},
