@@ -12,7 +12,7 @@ _HOMES = {
     "NotebookResult": "crm_utils.report.results",
     "ReportRun": "crm_utils.report.results",
     "RunInterrupted": "crm_utils.report.results",
-    "SweepRun": "crm_utils.report.sweep",
+    "SweepRun": "crm_utils.report.sweep_writer",
     "compare_runs": "crm_utils.report.compare",
     "headline": "crm_utils.report.headlines",
     "resume_run": "crm_utils.report.resume",
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from crm_utils.report.results import NotebookResult, ReportRun, RunInterrupted
     from crm_utils.report.resume import resume_run
     from crm_utils.report.run import run_report
-    from crm_utils.report.sweep import SweepRun, run_sweep
+    from crm_utils.report.sweep import run_sweep
+    from crm_utils.report.sweep_writer import SweepRun
 
 
 def __getattr__(name: str):

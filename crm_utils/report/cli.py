@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from crm_utils.report.notebooks import Notebook
     from crm_utils.report.results import ReportRun
-    from crm_utils.report.sweep import SweepRun
+    from crm_utils.report.sweep_writer import SweepRun
 
 _BAD_INPUT = 2
 

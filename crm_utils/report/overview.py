@@ -51,7 +51,7 @@ def render_overview(combinations: Sequence[Mapping[str, Any]], *, company: str) 
     return environment.get_template("sweep.html.j2").render(
         combinations=rows,
         counts=[tally for tally in tallies if tally[2]],
-        multiples=[_multiple(key, rows) for key in _headline_keys(rows)],
+        multiples=_multiples(rows),
         company=company,
         swept=list(rows[0]["values"]),
         assets=assets(),
@@ -66,14 +66,18 @@ def _worst(results: Sequence[Mapping[str, Any]]) -> str:
     return trouble or ("ok" if "ok" in statuses else "skipped")
 
 
-def _headline_keys(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
-    """Notebook, name and unit of every headline, in the order of the notebooks; one that two publish alike once."""
-    keys: dict[tuple[str, str], tuple[str, str, str]] = {}
+def _multiples(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One chart a headline; what a later notebook publishes with the same name and values is left out."""
+    keys: dict[tuple[str, str, str], None] = {}
     for row in rows:
         for result in row["results"]:
             for record in result["headlines"]:
-                keys.setdefault((record["name"], record["unit"]), (result["name"], record["name"], record["unit"]))
-    return sorted(keys.values(), key=lambda key: key[0])
+                keys[result["name"], record["name"], record["unit"]] = None
+    charts: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for key in sorted(keys, key=lambda key: key[0]):  # the sort is stable: a notebook's own order stays
+        chart = _multiple(key, rows)
+        charts.setdefault((*key[1:], *(point["number"] for point in chart["points"])), chart)
+    return list(charts.values())
 
 
 def _multiple(key: tuple[str, str, str], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

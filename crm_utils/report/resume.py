@@ -19,7 +19,7 @@ from crm_utils.report.progress import Progress, SilentProgress
 from crm_utils.report.provenance import package_versions
 from crm_utils.report.results import NotebookResult, ReportRun, RunInterrupted
 from crm_utils.report.run import carry_out
-from crm_utils.report.sweep import SweepRun, SweepWriter
+from crm_utils.report.sweep_writer import SweepRun, SweepWriter
 from crm_utils.report.writer import RunWriter, data_record
 
 

@@ -48,6 +48,8 @@ class RunWriter:
         Name of the combination of a sweep that this run is.
     kept : mapping of str to NotebookResult, optional
         Results, by notebook, that an earlier run has left in the folder and that still hold.
+    revision : str, optional
+        Revision of the code, where it is known already.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class RunWriter:
         number: int = 0,
         combination: str = "",
         kept: Mapping[str, NotebookResult] | None = None,
+        revision: str | None = None,
     ):
         self.plan = plan
         self.folder = folder
@@ -69,7 +72,7 @@ class RunWriter:
         self._combination = combination
         self._started_at = datetime.now().astimezone()
         self._versions = package_versions()
-        self._revision = git_revision()
+        self._revision = revision or git_revision()
         self._company = company_context(plan.check)
         self._hashes = {notebook.name: notebook.source_hash for notebook in plan.notebooks}
         self._by_name = {notebook.name: notebook for notebook in plan.notebooks}

@@ -9,8 +9,8 @@ import pytest
 
 from crm_utils.errors import ParameterError
 from crm_utils.report import RunInterrupted, resume_run, run_sweep
+from crm_utils.report.combinations import combination_names, swept_values
 from crm_utils.report.notebooks import read_notebook
-from crm_utils.report.sweep import combination_names, swept_values
 
 REGIONS = ["East", "West", '"; import os #', "a/b\n'''", "云杉", "=1+1"]
 
