@@ -148,7 +148,7 @@ def _column_breaches(name: str, column: Column, values: pd.Series, unreadable: n
         text = f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}"
         check = pa.Check.in_range(first, after, include_max=False)
         yield _Breach(name, text, "correct the date, or leave it blank where the column allows it", broken(check))
-    if column.kind == "id":
+    if column.kind == "id" and (column.required or name == "customer_id"):  # a branch may well be called NA
         suspects = values.str.lower().isin(_MISSING_WORDS).to_numpy(dtype=bool)
         words = ", ".join(repr(word) for word in values[suspects].unique())
         remedy = f"leave the cell blank, or state missing: [{words}] for this table in company.yml"

@@ -62,7 +62,7 @@ def _content(path: Path, encoding: str) -> tuple[bytes, str]:
         rule = f"the file cannot be read ({error})"
         raise _Unreadable(rule, "check that it is complete and that you may read it") from error
     assumed = ""
-    remedy = "save it as UTF-8, or state its encoding in company.yml, such as encoding: cp1252"
+    remedy = "save it as UTF-8, or state its encoding in company.yml, such as encoding: cp1252 or big5"
     try:
         if encoding:
             data = data.decode(encoding).encode()
