@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from crm_utils.company.tables import Company
+    from crm_utils.company.company import Company
 
 _USUAL_GAP_DAYS = 31
 

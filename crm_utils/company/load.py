@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from crm_utils.company.company import SET_ASIDE_COLUMNS, Company
 from crm_utils.company.company_yml import parse_as_of
 from crm_utils.company.settings import read_settings
-from crm_utils.company.tables import SET_ASIDE_COLUMNS, Company
 from crm_utils.errors import ContractError, Problem
 from crm_utils.paths import workbook_folder
 

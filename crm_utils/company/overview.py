@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crm_utils.company.company import NO_CUSTOMER, Company, is_return
 from crm_utils.company.contract import TABLES
-from crm_utils.company.tables import NO_CUSTOMER, Company, is_return
 from crm_utils.errors import ParameterError
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes

@@ -5,8 +5,8 @@ import time
 import pandas as pd
 import pytest
 
+from crm_utils.company.company import Company
 from crm_utils.company.load import check_company, load_company
-from crm_utils.company.tables import Company
 
 LINE = "order_id,customer_id,ordered_at,amount"
 

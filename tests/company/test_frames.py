@@ -4,8 +4,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from crm_utils.company.company import Company
 from crm_utils.company.load import check_company, load_company
-from crm_utils.company.tables import Company
 from crm_utils.errors import ContractError, CrmError
 
 LINE = "order_id,customer_id,ordered_at,amount"

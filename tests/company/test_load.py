@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_utils.company.company import AFTER_AS_OF, NO_CUSTOMER, ZERO_QUANTITY, Company
 from crm_utils.company.contract import TABLES
 from crm_utils.company.load import check_company, load_company
 from crm_utils.company.settings import SurveySettings
 from crm_utils.company.summary import purchase_summary
-from crm_utils.company.tables import AFTER_AS_OF, NO_CUSTOMER, ZERO_QUANTITY, Company
 from crm_utils.errors import ContractError, CrmError
 
 LINES = "order_id,customer_id,ordered_at,amount\no1,王芳,2025-01-05,10.5\no2,C2,2025-02-01,-3\n"
