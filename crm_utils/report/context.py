@@ -51,6 +51,8 @@ def company_context(check: CompanyCheck) -> dict[str, Any]:
                 ),
             ]
         )
+    if check.warnings:
+        quality.append([tr("Worth a look"), "; ".join(check.warnings)])
     if check.unused_files:
         quality.append([tr("Files that belong to no table"), ", ".join(check.unused_files)])
     return {
