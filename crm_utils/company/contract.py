@@ -113,7 +113,7 @@ def _not_before(start: str, end: str) -> RowRule:
 
 TABLES: dict[str, Table] = {
     "customers": Table(
-        "one row a customer",
+        "one row per customer",
         {
             "customer_id": _key("identifies the customer in every table"),
             "name": Column("text", "full name"),
@@ -129,7 +129,7 @@ TABLES: dict[str, Table] = {
         key=("customer_id",),
     ),
     "source_records": Table(
-        "one row a record in one of the company's systems, before records of one person are joined",
+        "one row per record in one of the company's systems, before records of one person are joined",
         {
             "record_id": _key("identifies the record"),
             "source": Column("text", "system that holds the record", required=True, filled=True),
@@ -150,7 +150,7 @@ TABLES: dict[str, Table] = {
         row_rules=(_not_before("created_at", "updated_at"),),
     ),
     "order_lines": Table(
-        "one row a line of an order; a negative quantity or amount is a return",
+        "one row per line of an order; a negative quantity or amount is a return",
         {
             "order_id": _key("identifies the order; lines of one order share it"),
             "customer_id": Column("id", "who bought; rows without it are set aside", required=True),
@@ -178,7 +178,7 @@ TABLES: dict[str, Table] = {
         ),
     ),
     "products": Table(
-        "one row a product",
+        "one row per product",
         {
             "product_id": _key("identifies the product"),
             "name": Column("text", "name on the shelf"),
@@ -189,7 +189,7 @@ TABLES: dict[str, Table] = {
         key=("product_id",),
     ),
     "interactions": Table(
-        "one row a contact between the company and a customer",
+        "one row per contact between the company and a customer",
         {
             "interaction_id": _key("identifies the contact"),
             "started_at": Column("date", "when the contact began", required=True, filled=True, event=True),
@@ -211,7 +211,7 @@ TABLES: dict[str, Table] = {
         row_rules=(_not_before("started_at", "resolved_at"),),
     ),
     "survey": Table(
-        "one row a completed questionnaire; items are grouped to constructs in company.yml",
+        "one row per completed questionnaire; items are grouped to constructs in company.yml",
         {
             "response_id": _key("identifies the questionnaire"),
             "customer_id": Column("id", "who answered, where known"),
@@ -222,7 +222,7 @@ TABLES: dict[str, Table] = {
         key=("response_id",),
     ),
     "memberships": Table(
-        "one row a spell of membership",
+        "one row per spell of membership",
         {
             "customer_id": _key("the member"),
             "started_at": Column("date", "first day of membership", filled=True, event=True),
@@ -238,7 +238,7 @@ TABLES: dict[str, Table] = {
         row_rules=(_not_before("started_at", "ended_at"),),
     ),
     "member_months": Table(
-        "one row a member and month",
+        "one row per member and month",
         {
             "customer_id": _key("the member"),
             "month": Column("month", "calendar month", required=True, filled=True, event=True),
@@ -252,7 +252,7 @@ TABLES: dict[str, Table] = {
         key=("customer_id", "month"),
     ),
     "campaign": Table(
-        "one row a customer in a randomised campaign",
+        "one row per customer in a randomised campaign",
         {
             "customer_id": _key("who was drawn"),
             "arm": Column("text", "the group drawn by lot", required=True, filled=True),
@@ -264,7 +264,7 @@ TABLES: dict[str, Table] = {
         key=("customer_id",),
     ),
     "rollout": Table(
-        "one row a branch and month of a staggered launch",
+        "one row per branch and month of a staggered launch",
         {
             "branch_id": _key("the branch"),
             "month": Column("month", "calendar month", required=True, filled=True, event=True),
@@ -273,7 +273,7 @@ TABLES: dict[str, Table] = {
         key=("branch_id", "month"),
     ),
     "scorecard": Table(
-        "one row a measure and period",
+        "one row per measure and period",
         {
             "perspective": Column("text", "one of the scorecard's perspectives", required=True, filled=True),
             "measure": Column("text", "what is measured", required=True, filled=True),
@@ -286,7 +286,7 @@ TABLES: dict[str, Table] = {
         key=("perspective", "measure", "period"),
     ),
     "judgements": Table(
-        "one row a judgement by an expert",
+        "one row per judgement by an expert",
         {
             "expert": Column("text", "who judged", required=True, filled=True),
             "kind": Column(
