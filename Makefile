@@ -24,7 +24,7 @@ lab: $(VENV)/.ready ## open the notebooks
 check: $(VENV)/.ready-$(TEST_EXTRAS) ## linters, stripped notebooks, import directions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/nbstripout --verify notebooks/*.ipynb
+	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 	$(BIN)/lint-imports
 
 clean: ## remove the virtual environment and the generated reports
