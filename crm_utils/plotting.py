@@ -40,7 +40,7 @@ _alt_texts: WeakKeyDictionary[Figure, str] = WeakKeyDictionary()
 
 
 def use_style() -> None:
-    """Set the workbook's figure style for this session; the one place that touches matplotlib's settings.
+    """Set the workbook's figure style for this process; the one place that touches matplotlib's settings.
 
     Chinese fonts are added behind the default font where the machine has one, so that Chinese categories in a
     company's own data are drawn.
