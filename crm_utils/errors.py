@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 class CrmError(ValueError):
@@ -135,3 +136,27 @@ def check_floor(what: str, has: int, needed: int) -> None:
     """
     if has < needed:
         raise DataFloorError(f"Needs at least {needed:,} {what}; this company has {has:,}.")
+
+
+def nearest_name(given: str, known: Iterable[str]) -> str | None:
+    """Find the known name that a misspelt one was meant to be.
+
+    Parameters
+    ----------
+    given : str
+        What was written.
+    known : iterable of str
+        Names that would be right.
+
+    Returns
+    -------
+    str or None
+        The nearest, or None where nothing is near.
+
+    Examples
+    --------
+    >>> nearest_name("horizn_months", ["bins", "horizon_months"])
+    'horizon_months'
+    """
+    close = get_close_matches(str(given), list(known), n=1)
+    return close[0] if close else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from crm_utils.errors import ContractError, Problem
+from crm_utils.errors import ContractError, Problem, nearest_name
 
 FILE_NAME = "company.yml"
 
@@ -37,8 +36,8 @@ def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
     >>> nearest("curency", ("name", "currency"))
     "did you mean 'currency'?"
     """
-    close = get_close_matches(str(word), list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(map(str, known))}"
+    close = nearest_name(word, known)
+    return f"did you mean {close!r}?" if close else f"use one of {', '.join(map(str, known))}"
 
 
 def parse_as_of(value: Any) -> pd.Timestamp | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import io
 import math
 import re
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from crm_utils.errors import ParameterError
+from crm_utils.errors import ParameterError, nearest_name
 
 _SCALARS = ("str", "int", "float", "bool")
 _EXPECTED = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
@@ -70,8 +69,8 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     >>> did_you_mean("horizn_months", ["bins", "horizon_months"])
     " Did you mean 'horizon_months'?"
     """
-    near = difflib.get_close_matches(given, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest_name(given, known)
+    return f" Did you mean {near!r}?" if near else ""
 
 
 def _comments(source: str) -> dict[int, str]:
