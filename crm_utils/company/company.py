@@ -13,7 +13,7 @@ import pandas as pd
 from crm_utils.company.cautions import cautions
 from crm_utils.company.checking import CheckedTable, check_files, read_table
 from crm_utils.company.company_yml import nearest, parse_as_of
-from crm_utils.company.contract import TABLES
+from crm_utils.company.contract import TABLES, event_columns
 from crm_utils.company.frames import as_pandas, frame_digest
 from crm_utils.company.raw import RawFile
 from crm_utils.company.settings import CompanySettings, SurveySettings, TableSettings
@@ -232,7 +232,7 @@ class Company:
         newest, reason = pd.NaT, "no table has a dated event"
         for name in self.tables:
             checked = self._check(name)
-            for column in self._event_columns(name, checked.frame):
+            for column in event_columns(name, checked.frame):
                 moments = checked.frame[column]
                 if moments.notna().any() and not moments.max() <= newest:
                     newest = moments.max()
@@ -336,10 +336,6 @@ class Company:
         if problems:
             raise ContractError(problems)
 
-    @staticmethod
-    def _event_columns(name: str, frame: pd.DataFrame) -> list[str]:
-        return [column for column, spec in TABLES[name].columns.items() if spec.event and column in frame]
-
     def _prepared(self, name: str) -> tuple[pd.DataFrame, dict[str, tuple[int, float]]]:
         self._raise_problems((name,))
         frame = self._check(name).frame
@@ -351,7 +347,7 @@ class Company:
             reasons[NO_CUSTOMER] = frame["customer_id"].isna()
             if "quantity" in frame:
                 reasons[ZERO_QUANTITY] = frame["quantity"] == 0
-        for column in self._event_columns(name, frame):
+        for column in event_columns(name, frame):
             reasons[AFTER_AS_OF] = frame[column] >= self.as_of
         keep = pd.Series(True, index=frame.index)
         counts = {}

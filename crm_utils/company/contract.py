@@ -5,7 +5,7 @@ The declarations are the one source: the checks, ``data/README.md`` and the comm
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -299,6 +299,30 @@ TABLES: dict[str, Table] = {
         key=("expert", "kind", "item", "other"),
     ),
 }
+
+
+def event_columns(table: str, present: Iterable[str]) -> list[str]:
+    """Name the columns of a table that say when something happened.
+
+    Parameters
+    ----------
+    table : str
+        Contract name of the table.
+    present : iterable of str
+        Columns that the table has.
+
+    Returns
+    -------
+    list of str
+        In the order of the contract.
+
+    Examples
+    --------
+    >>> event_columns("order_lines", ["amount", "ordered_at"])
+    ['ordered_at']
+    """
+    there = set(present)
+    return [name for name, column in TABLES[table].columns.items() if column.event and name in there]
 
 
 def required_text(table: Table) -> str:

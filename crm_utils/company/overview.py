@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.company.company import NO_CUSTOMER, Company, is_return
-from crm_utils.company.contract import TABLES
+from crm_utils.company.contract import TABLES, event_columns
 from crm_utils.errors import ParameterError
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
@@ -36,7 +36,7 @@ def table_overview(company: Company) -> pd.DataFrame:
     rows = []
     for name in company.tables:
         table, spec = company.table(name), TABLES[name]
-        events = [table[column] for column, rule in spec.columns.items() if rule.event and column in table]
+        events = [table[column] for column in event_columns(name, table.columns)]
         moments = pd.concat(events).dropna() if events else pd.Series(dtype="datetime64[us]")
         known = table[[column for column in spec.columns if column in table]]
         rows.append(
