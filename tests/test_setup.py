@@ -24,11 +24,13 @@ PROJECT = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))["
 def test_environment_yml_asks_for_what_pyproject_asks_for():
     environment = yaml.safe_load((HOME / "environment.yml").read_text(encoding="utf-8"))
     asked = {item for item in environment["dependencies"] if isinstance(item, str)}
+    (from_index,) = [item["pip"] for item in environment["dependencies"] if isinstance(item, dict)]
     needed = set()
     for requirement in PROJECT["dependencies"]:
         name, floor = re.fullmatch(r"([\w-]+)(.*)", requirement).groups()
         needed.add(CONDA_NAMES.get(name, name) + floor)
-    assert asked == needed | {f"python{PROJECT['requires-python']}", "pip"}
+    assert "-e ." in from_index
+    assert asked | set(from_index) - {"-e ."} == needed | {f"python{PROJECT['requires-python']}", "pip"}
 
 
 def test_the_lock_pins_every_dependency_with_hashes_and_without_addresses():

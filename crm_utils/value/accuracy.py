@@ -10,14 +10,14 @@ import pandas as pd
 
 from crm_utils.language import tr
 from crm_utils.plotting import describe, draw_intervals, new_axes
-from crm_utils.value._checks import (
+from crm_utils.checks import (
     as_numbers,
     customer_problems,
     missing_columns,
     raise_problems,
     resampling_problems,
 )
-from crm_utils.value._intervals import bootstrap, percentile_interval
+from crm_utils.intervals import bootstrap, percentile_interval
 from crm_utils.value.rfm import rfm
 
 if TYPE_CHECKING:

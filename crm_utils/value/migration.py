@@ -10,7 +10,7 @@ import pandas as pd
 
 from crm_utils.language import tr
 from crm_utils.plotting import describe, draw_intervals, new_axes
-from crm_utils.value._checks import (
+from crm_utils.checks import (
     as_numbers,
     customer_problems,
     missing_columns,
@@ -18,7 +18,7 @@ from crm_utils.value._checks import (
     resampling_problems,
 )
 from crm_utils.value._drawing import draw_heatmap
-from crm_utils.value._intervals import bootstrap, percentile_interval, wilson
+from crm_utils.intervals import bootstrap, percentile_interval, wilson
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

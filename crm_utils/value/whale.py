@@ -9,7 +9,7 @@ import pandas as pd
 
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
-from crm_utils.value._checks import (
+from crm_utils.checks import (
     as_numbers,
     as_values,
     customer_problems,
@@ -18,7 +18,7 @@ from crm_utils.value._checks import (
     resampling_problems,
 )
 from crm_utils.value._drawing import thinned
-from crm_utils.value._intervals import bootstrap, percentile_interval
+from crm_utils.intervals import bootstrap, percentile_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

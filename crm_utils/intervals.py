@@ -1,4 +1,4 @@
-"""Interval estimates shared by the value methods."""
+"""Interval estimates shared by the chapters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Input checks shared by the value methods: every problem is collected, then raised once."""
+"""Input checks shared by the chapters: every problem is collected, then raised once."""
 
 from __future__ import annotations
 
