@@ -67,7 +67,7 @@ def recognise_fields(records: pd.DataFrame) -> dict[str, str]:
 
 def _meant(given: str, known: Iterable[str]) -> str:
     near = nearest_name(given, known)
-    return f"; did you mean {near!r}?" if near else f"; there are: {', '.join(known)}"
+    return f" (did you mean {near!r}?)" if near else f"; there are: {', '.join(known)}"
 
 
 def check_fields(records: pd.DataFrame, fields: Mapping[str, str]) -> None:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from crm_utils.language import tr
-from crm_utils.plotting import describe, draw_intervals, new_axes
 from crm_utils.checks import (
     as_numbers,
     customer_problems,
@@ -18,6 +16,8 @@ from crm_utils.checks import (
     resampling_problems,
 )
 from crm_utils.intervals import bootstrap, percentile_interval
+from crm_utils.language import tr
+from crm_utils.plotting import describe, draw_intervals, new_axes
 from crm_utils.value.rfm import rfm
 
 if TYPE_CHECKING:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from crm_utils.language import tr
-from crm_utils.plotting import describe, draw_intervals, new_axes
 from crm_utils.checks import (
     as_numbers,
     customer_problems,
@@ -17,8 +15,10 @@ from crm_utils.checks import (
     raise_problems,
     resampling_problems,
 )
-from crm_utils.value._drawing import draw_heatmap
 from crm_utils.intervals import bootstrap, percentile_interval, wilson
+from crm_utils.language import tr
+from crm_utils.plotting import describe, draw_intervals, new_axes
+from crm_utils.value._drawing import draw_heatmap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from crm_utils.checks import as_numbers, customer_problems, first_rows, missing_columns, raise_problems
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
-from crm_utils.checks import as_numbers, customer_problems, first_rows, missing_columns, raise_problems
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

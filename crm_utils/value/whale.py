@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.language import tr
-from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 from crm_utils.checks import (
     as_numbers,
     as_values,
@@ -17,8 +15,10 @@ from crm_utils.checks import (
     raise_problems,
     resampling_problems,
 )
-from crm_utils.value._drawing import thinned
 from crm_utils.intervals import bootstrap, percentile_interval
+from crm_utils.language import tr
+from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
+from crm_utils.value._drawing import thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
