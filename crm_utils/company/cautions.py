@@ -12,7 +12,7 @@ _USUAL_GAP_DAYS = 31
 
 
 def cautions(company: Company) -> Iterator[str]:
-    """Tell tables without a usable row, a day of analysis far from the orders, and customers that nobody knows.
+    """Tell empty tables, a day of analysis far from the orders, and customers and records that nobody knows.
 
     Parameters
     ----------
@@ -29,6 +29,7 @@ def cautions(company: Company) -> Iterator[str]:
             yield f"{name}: 0 usable rows"
     yield from _far_day(company)
     yield from _strangers(company)
+    yield from _unknown_records(company)
 
 
 def _far_day(company: Company) -> Iterator[str]:
@@ -55,3 +56,17 @@ def _strangers(company: Company) -> Iterator[str]:
                 f"{name}: {len(unknown):,} of {len(ids):,} customer ids are not in customers, "
                 f"such as {unknown[0]!r}; customers has ids such as {min(known)!r}"
             )
+
+
+def _unknown_records(company: Company) -> Iterator[str]:
+    """Tell orders booked under a record that is not there: they would be lost where orders are counted by record."""
+    known = company.record_ids
+    if not known or not company.has("order_lines") or "record_id" not in company.order_lines:
+        return
+    ids = company.order_lines["record_id"].dropna().unique()
+    unknown = [record for record in ids if record not in known]
+    if unknown:
+        yield (
+            f"order_lines: {len(unknown):,} of {len(ids):,} record ids are not in source_records, "
+            f"such as {unknown[0]!r}; source_records has ids such as {min(known)!r}"
+        )

@@ -314,6 +314,14 @@ class Company:
         self._raise_problems(("customers",))
         return frozenset(self._check("customers").frame["customer_id"])
 
+    @property
+    def record_ids(self) -> frozenset[str]:
+        """Ids in the table of source records, of those made after `as_of` too; empty without that table."""
+        if not self.has("source_records"):
+            return frozenset()
+        self._raise_problems(("source_records",))
+        return frozenset(self._check("source_records").frame["record_id"])
+
     def problems(self) -> tuple[Problem, ...]:
         """Read every table and list every breach of the contract."""
         return tuple(problem for name in self.tables for problem in self._check(name).problems)

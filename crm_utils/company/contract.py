@@ -142,6 +142,7 @@ TABLES: dict[str, Table] = {
             "address": Column("text", "street address as recorded"),
             "city": Column("text", "city as recorded"),
             "postcode": Column("text", "postal code as recorded"),
+            "may_contact": Column("flag", "whether the person may be written to, as recorded; blank: not asked"),
             "created_at": Column("date", "when the record was made", event=True),
             "updated_at": Column("date", "when the record was last changed"),
             "true_customer_id": Column("id", "the person behind the record, where it is known"),
@@ -166,6 +167,7 @@ TABLES: dict[str, Table] = {
             "branch_id": Column("id", "branch that sold"),
             "discount": Column("number", "share of the price taken off, 0 to 1", minimum=0, maximum=1),
             "unit_cost": Column("number", "cost of one unit to the company", minimum=0),
+            "record_id": Column("id", "record of `source_records` under which the order was booked"),
         },
         one_of=(("amount",), ("quantity", "unit_price")),
         row_rules=(

@@ -40,6 +40,31 @@ def test_customers_that_nobody_knows(folder, tmp_path):
     )
 
 
+RECORDS = "record_id,source,created_at,may_contact\n007,web,2025-01-01,是\n008,store,2025-01-20,\n"
+
+
+def test_orders_booked_under_a_record_that_is_not_there(folder, tmp_path):
+    lines = f"{LINE},record_id\no1,C1,2025-01-05,10,007\no2,C2,2025-02-01,5,7\no3,C2,2025-02-02,5,\n"
+    check = check_company(folder(tmp_path, order_lines__csv=lines, source_records__csv=RECORDS))
+    assert check.ok
+    assert check.warnings == (
+        "order_lines: 1 of 2 record ids are not in source_records, such as '7'; source_records has ids such as '007'",
+    )
+
+
+def test_records_made_after_the_day_of_the_analysis_are_known(folder, tmp_path):
+    lines = f"{LINE},record_id\no1,C1,2025-01-05,10,008\n"
+    check = check_company(folder(tmp_path, order_lines__csv=lines, source_records__csv=RECORDS), as_of="2025-01-10")
+    assert check.warnings == ()
+    assert check.company.source_records["record_id"].tolist() == ["007"]
+
+
+def test_record_ids_without_records_and_records_without_record_ids(folder, tmp_path):
+    lines = f"{LINE},record_id\no1,C1,2025-01-05,10,009\n"
+    assert check_company(folder(tmp_path / "1", order_lines__csv=lines)).warnings == ()
+    assert check_company(folder(tmp_path / "2", order_lines__csv=LINES, source_records__csv=RECORDS)).warnings == ()
+
+
 def test_the_demo_gives_no_cause():
     assert check_company().warnings == ()
 

@@ -101,6 +101,12 @@ tables:
         text = f"customer_id,may_contact\na,{word}\n"
         assert load_company(folder(tmp_path, customers__csv=text)).customers["may_contact"].tolist() == [value]
 
+    def test_a_blank_flag_of_a_record_is_no_answer(self, folder, tmp_path):
+        text = "record_id,source,may_contact\na,web,\nb,web,否\nc,web,1\n"
+        answers = load_company(folder(tmp_path, source_records__csv=text)).source_records["may_contact"]
+        assert answers.isna().tolist() == [True, False, False]
+        assert answers.dropna().tolist() == [False, True]
+
     def test_files_of_no_table_are_named(self, folder, tmp_path):
         check = check_company(folder(tmp_path, order_lines__csv=LINES, orderlines__csv="x\n1\n"))
         assert check.unused_files == ("orderlines.csv",)

@@ -12,6 +12,7 @@ import pandas as pd
 from crm_utils.company.load import Company
 from crm_utils.company.settings import SurveySettings
 from crm_utils.company.simulate import campaign, contact, latents, management, members, rollout, survey
+from crm_utils.company.simulate.booking import book_orders
 from crm_utils.company.simulate.branches import branches
 from crm_utils.company.simulate.calendar import AS_OF, BLOCK_SIZE, START, block_rng, company_rng
 from crm_utils.company.simulate.catalogue import COST_SHARE, PLANTED_PAIRS, catalogue
@@ -94,6 +95,10 @@ def _true_people(people: pd.DataFrame) -> pd.DataFrame:
     return true
 
 
+def _block_records(people: pd.DataFrame, seed: int, block: int) -> pd.DataFrame:
+    return simulate_records(people, block_rng(seed, block, _RECORDS), block=block)
+
+
 def simulate_block(seed: int, block: int) -> Block:
     """Simulate all tables of one block of people.
 
@@ -119,7 +124,7 @@ def simulate_block(seed: int, block: int) -> Block:
 
     tables = {
         "customers": customers_table(people, block_rng(seed, block, _CUSTOMERS)),
-        "source_records": simulate_records(people, block_rng(seed, block, _RECORDS), block=block),
+        "source_records": _block_records(people, seed, block),
         "order_lines": orders.lines,
     }
     truth = {"customers": _true_people(people), "pairs": orders.pairs}
@@ -136,7 +141,8 @@ def simulate_block(seed: int, block: int) -> Block:
     for made_tables, made_truth in (contacts, asked, made, tested):
         tables |= made_tables
         truth |= made_truth
-    tables["order_lines"] = add_untraced_lines(orders.lines, block_rng(seed, block, _UNTRACED), block=block)
+    lines = add_untraced_lines(orders.lines, block_rng(seed, block, _UNTRACED), block=block)
+    tables["order_lines"] = book_orders(lines, tables["source_records"])
     return Block(_in_microseconds(tables), _in_microseconds(truth))
 
 
@@ -288,6 +294,44 @@ def simulate_tables(customers: int = 5_000, *, seed: int = 7) -> tuple[dict[str,
     truth_tables["pairs"] = pair_lifts(truth_tables["pairs"])
     truth = Truth(planted_parameters(seed), {**truth_tables, **whole.truth})
     return {**joined([block.tables for block in blocks]), **whole.tables}, truth
+
+
+def simulate_source_records(customers: int = 5_000, *, seed: int = 7) -> pd.DataFrame:
+    """Simulate the fictional company's `source_records` alone: as many as a benchmark of record linkage needs.
+
+    Nothing is bought, so that a million records take seconds and need no more memory than the table itself.
+
+    Parameters
+    ----------
+    customers : int, default 5_000
+        How many people, from 1; each has about 1.6 records.
+    seed : int, default 7
+        From 0.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table ``source_records`` of `simulate_tables` for the same people and seed, with ``true_customer_id``.
+
+    Raises
+    ------
+    ParameterError
+        If the number of customers or the seed is not a whole number in its range.
+
+    Examples
+    --------
+    >>> records = simulate_source_records(customers=100)
+    >>> records["true_customer_id"].nunique()
+    100
+    """
+    check_size(customers, seed)
+    blocks = []
+    for block in range(-(-customers // BLOCK_SIZE)):
+        people = draw_people(seed=seed, block=block)
+        made = _block_records(people, seed, block)
+        wanted = people["customer_id"].iloc[: customers - block * BLOCK_SIZE]
+        blocks.append(made[made["true_customer_id"].isin(wanted)])
+    return pd.concat(blocks, ignore_index=True)
 
 
 def simulate_company(customers: int = 5_000, seed: int = 7) -> tuple[Company, Truth]:

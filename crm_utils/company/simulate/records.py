@@ -30,6 +30,9 @@ class SystemHabits:
         Field left blank.
     family_phone : float
         Share, among people who live with another customer, recorded with the phone of the family's head.
+    not_asked : float
+        Left blank whether the person may be written to. Of people who refuse fewer records are blank: each of them
+        was asked in one system at least.
     """
 
     also_here: float
@@ -41,6 +44,7 @@ class SystemHabits:
     no_email: float
     no_address: float
     family_phone: float
+    not_asked: float
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,15 @@ class RecordTruth:
         A letter left out.
     wrong_gender : float
         The other gender.
+    refused_again : float
+        Share, among the other records of a person who refuses to be written to, with the refusal too. One record of
+        the person always has it: one that was asked, where there is any.
     """
 
-    web: SystemHabits = SystemHabits(0.21, 0.12, 0.00, 0.25, 0.20, 0.04, 0.02, 0.08, 0.02)
-    store: SystemHabits = SystemHabits(0.22, 0.06, 0.03, 0.35, 0.05, 0.06, 0.60, 0.45, 0.12)
-    miniprogram: SystemHabits = SystemHabits(0.24, 0.10, 0.00, 0.10, 0.10, 0.02, 0.55, 0.15, 0.03)
-    phone: SystemHabits = SystemHabits(0.09, 0.50, 0.03, 0.45, 0.05, 0.02, 0.70, 0.25, 0.12)
+    web: SystemHabits = SystemHabits(0.21, 0.12, 0.00, 0.25, 0.20, 0.04, 0.02, 0.08, 0.02, 0.05)
+    store: SystemHabits = SystemHabits(0.22, 0.06, 0.03, 0.35, 0.05, 0.06, 0.60, 0.45, 0.12, 0.50)
+    miniprogram: SystemHabits = SystemHabits(0.24, 0.10, 0.00, 0.10, 0.10, 0.02, 0.55, 0.15, 0.03, 0.05)
+    phone: SystemHabits = SystemHabits(0.09, 0.50, 0.03, 0.45, 0.05, 0.02, 0.70, 0.25, 0.12, 0.40)
     twice: float = 0.06
     moved: float = 0.12
     new_phone: float = 0.08
@@ -88,6 +95,7 @@ class RecordTruth:
     phone_slip: float = 0.03
     email_slip: float = 0.015
     wrong_gender: float = 0.005
+    refused_again: float = 0.10
 
 
 RECORDS = RecordTruth()
@@ -211,6 +219,20 @@ def _written_address(address: np.ndarray, rng: np.random.Generator) -> np.ndarra
     return _change_some(address, rng.random(len(address)) < 0.08, lambda text, _: text.split(",")[0])
 
 
+def _permissions(
+    refuses: np.ndarray, person: np.ndarray, system: np.ndarray, rng: np.random.Generator
+) -> pd.arrays.BooleanArray:
+    """Whether the person may be written to, as each record has it: who refuses has said so in one place at least."""
+    n = len(person)
+    blank = rng.random(n) < _habit("not_asked")[system]
+    again = ~blank & (rng.random(n) < RECORDS.refused_again)
+    order = np.lexsort([rng.random(n), blank, person])
+    place = np.zeros(n, dtype=bool)
+    place[order[np.unique(person[order], return_index=True)[1]]] = True
+    refused = refuses & (place | again)
+    return pd.arrays.BooleanArray(~refused, blank & ~refused)
+
+
 def _former_values(people: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Draw where and how each person could be reached before, had they moved or changed their e-mail address."""
     n = len(people)
@@ -248,8 +270,11 @@ def simulate_records(people: pd.DataFrame, rng: np.random.Generator, *, block: i
     -------
     pandas.DataFrame
         The contract's table ``source_records``, by date of creation, about 1.6 records a person.
-        ``true_customer_id`` is the person.
+        ``true_customer_id`` is the person. A person has refused to be written to in one of the records or more if
+        and only if their ``may_contact`` in `people` is False.
     """
+    # A child generator, because the other draws were there first and must stay as they are.
+    permission_rng = rng.spawn(1)[0]
     people = people.reset_index(drop=True)
     n_people = len(people)
     person, system, first = _who_is_where(people, rng)
@@ -292,6 +317,7 @@ def simulate_records(people: pd.DataFrame, rng: np.random.Generator, *, block: i
             "address": np.where(no_address, None, address),
             "city": np.where(no_city, None, np.where(moved, before["city"], known["city"])),
             "postcode": np.where(no_postcode, None, np.where(moved, before["postcode"], known["postcode"])),
+            "may_contact": _permissions(~known["may_contact"].to_numpy(), person, system, permission_rng),
             "created_at": day_at(created),
             "updated_at": day_at(updated),
             "true_customer_id": known["customer_id"],

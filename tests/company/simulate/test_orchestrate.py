@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from crm_utils.company.contract import TABLES
-from crm_utils.company.simulate import orchestrate, simulate_company, simulate_tables
+from crm_utils.company.simulate import orchestrate, simulate_company, simulate_source_records, simulate_tables
 from crm_utils.company.simulate.calendar import AS_OF, BLOCK_SIZE, block_rng, company_rng
 from crm_utils.company.simulate.orchestrate import pair_lifts, simulate_block
 from crm_utils.errors import ParameterError
@@ -110,6 +110,26 @@ def test_one_person_runs_through_all_tables(demo):
     assert (joined[first_order.index] <= first_order).all()
 
 
+def test_every_order_of_a_known_customer_is_booked_under_a_record_of_theirs(larger):
+    lines, records = larger[0]["order_lines"], larger[0]["source_records"]
+    assert (lines["record_id"].isna() == lines["customer_id"].isna()).all()
+    traced = lines.dropna(subset="customer_id")
+    person_behind = records.set_index("record_id")["true_customer_id"]
+    assert (traced["record_id"].map(person_behind) == traced["customer_id"]).all()
+    assert traced.groupby(traced["order_id"].str[1:])["record_id"].nunique().max() == 1
+    # What duplicates hide: some customers count twice while orders are counted by record.
+    assert traced["record_id"].nunique() > 1.04 * traced["customer_id"].nunique()
+
+
+def test_an_opt_out_in_any_system_is_that_of_the_customer(larger):
+    records = larger[0]["source_records"]
+    out = set(records.loc[records["may_contact"].eq(False).fillna(False), "true_customer_id"])
+    customers = larger[0]["customers"]
+    assert out == set(customers.loc[~customers["may_contact"], "customer_id"])
+    still_yes = records["true_customer_id"].isin(out) & records["may_contact"].fillna(False)
+    assert records.loc[still_yes, "true_customer_id"].nunique() > 0.2 * len(out)
+
+
 def test_some_customers_cost_more_than_they_bring(demo):
     tables, truth = demo
     lines = tables["order_lines"]
@@ -145,6 +165,23 @@ def test_the_same_block_again_is_the_same():
     first, second = simulate_block(7, 2), simulate_block(7, 2)
     for name, frame in first.tables.items():
         pd.testing.assert_frame_equal(frame, second.tables[name])
+
+
+@pytest.mark.parametrize("customers", [300, BLOCK_SIZE, BLOCK_SIZE + 400])
+def test_records_alone_are_those_of_the_company(larger, customers, monkeypatch):
+    def no_purchases(*_, **__):
+        raise AssertionError("records need no purchases")
+
+    monkeypatch.setattr(orchestrate, "simulate_purchases", no_purchases)
+    records = larger[0]["source_records"]
+    wanted = larger[0]["customers"]["customer_id"].head(customers)
+    expected = records[records["true_customer_id"].isin(wanted)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(simulate_source_records(customers, seed=7), expected)
+
+
+def test_records_alone_of_nobody_are_refused():
+    with pytest.raises(ParameterError, match="customers is 0"):
+        simulate_source_records(0)
 
 
 @pytest.mark.parametrize("customers", [0, -1, 2.5, "5000", True, None])

@@ -104,6 +104,35 @@ def test_dates_are_in_order_and_before_the_end(records):
     assert records["created_at"].is_monotonic_increasing
 
 
+@pytest.mark.parametrize("seed", [4, 5])
+def test_who_refuses_has_said_so_somewhere_and_nobody_else(people, seed):
+    records = simulate_records(people, np.random.default_rng(seed))
+    refused = records["may_contact"].eq(False).fillna(False).astype(bool)
+    opted_out = refused.groupby(records["true_customer_id"]).any()[people["customer_id"]]
+    assert opted_out.to_numpy().tolist() == (~people["may_contact"]).tolist()
+
+
+def test_most_who_refuse_said_so_only_once(records, truth):
+    # Of what people who refuse answered elsewhere: one answer of each is the refusal they are sure to have given.
+    answers = records.loc[~truth["may_contact"], ["true_customer_id", "may_contact"]].dropna()
+    people = answers["true_customer_id"].nunique()
+    others, again = len(answers) - people, (~answers["may_contact"].astype(bool)).sum() - people
+    planted = RECORDS.refused_again
+    assert others > 250
+    assert abs(again / others - planted) < 3 * np.sqrt(planted * (1 - planted) / others)
+
+
+def test_permission_is_blank_as_often_as_each_system_does_not_ask(records, truth):
+    blank = records["may_contact"].isna()
+    for channel in CHANNELS:
+        planted = getattr(RECORDS, channel).not_asked
+        of_willing = blank[truth["may_contact"] & (records["source"] == channel)]
+        assert abs(of_willing.mean() - planted) < 3 * np.sqrt(planted * (1 - planted) / len(of_willing)), channel
+    answers = records["may_contact"].notna().groupby(records["true_customer_id"]).any()
+    refusing = truth.loc[~truth["may_contact"], "customer_id"]
+    assert answers[refusing].all()
+
+
 def test_the_phone_alone_neither_finds_nor_separates_everybody(records):
     phone = digits(records["phone"])
     known = records.loc[phone.index].assign(phone=phone)
