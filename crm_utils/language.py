@@ -73,6 +73,27 @@ def as_text(value: str) -> str:
     return _MARKDOWN.sub(r"\\\1", html.escape(value, quote=False))
 
 
+def formula_safe(text: str) -> str:
+    """Defuse a text cell that a spreadsheet would take for a formula.
+
+    Parameters
+    ----------
+    text : str
+        Text of a cell.
+
+    Returns
+    -------
+    str
+        The text, with an apostrophe in front where it begins with ``= + - @``, a tab or a carriage return.
+
+    Examples
+    --------
+    >>> formula_safe("=cmd|' /C calc'!A0")
+    "'=cmd|' /C calc'!A0"
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 class _EscapingFormatter(Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         if value is None or value != value:  # NaN, NaT and NA-free None read the same to a person

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crm_utils.errors import ParameterError
-from crm_utils.language import tr
-from crm_utils.report.headlines import format_value, formula_safe
+from crm_utils.language import formula_safe, tr
+from crm_utils.report.headlines import format_value
 from crm_utils.report.output import read_manifest
 from crm_utils.report.resume import find_run
 

@@ -11,7 +11,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from crm_utils.errors import ParameterError
-from crm_utils.language import tr
+from crm_utils.language import formula_safe, tr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -290,27 +290,6 @@ def headlines_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     frame = pd.DataFrame.from_records(list(records), columns=list(COLUMNS))
     return frame.astype(dict.fromkeys(("value", "low", "high", "previous"), float))
-
-
-def formula_safe(text: str) -> str:
-    """Defuse a text cell that a spreadsheet would take for a formula.
-
-    Parameters
-    ----------
-    text : str
-        Text of a cell.
-
-    Returns
-    -------
-    str
-        The text, with an apostrophe in front where it begins with ``= + - @``, a tab or a carriage return.
-
-    Examples
-    --------
-    >>> formula_safe("=cmd|' /C calc'!A0")
-    "'=cmd|' /C calc'!A0"
-    """
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def headlines_csv(records: Iterable[Mapping[str, Any]]) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crm_utils.language import formula_safe
 from crm_utils.report.combinations import value_text
 from crm_utils.report.covers import CoverRenderer
-from crm_utils.report.headlines import COLUMNS, formula_safe
+from crm_utils.report.headlines import COLUMNS
 from crm_utils.report.options import Options
 from crm_utils.report.output import MANIFEST, RunFolder, manifest_text
 from crm_utils.report.plan import Plan

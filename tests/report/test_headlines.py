@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from crm_utils.errors import ParameterError
+from crm_utils.language import formula_safe
 from crm_utils.report.headlines import (
     MIME,
     card_texts,
     collect_headlines,
     format_value,
-    formula_safe,
     headline,
     headlines_csv,
     headlines_frame,
