@@ -133,6 +133,21 @@ def test_permission_is_blank_as_often_as_each_system_does_not_ask(records, truth
     assert answers[refusing].all()
 
 
+def test_who_refuses_said_so_where_they_were_asked(people):
+    # With one record in a store and one in the web shop, the refusal fills the blank of the store only where the web
+    # shop did not ask either.
+    refusing = people.loc[~people["may_contact"], "customer_id"]
+    blanks, expected = [], RECORDS.store.not_asked * (1 - RECORDS.web.not_asked / 2)
+    for seed in range(6):
+        records = simulate_records(people, np.random.default_rng(seed))
+        records = records[records["true_customer_id"].isin(refusing)]
+        systems = records.groupby("true_customer_id")["source"].agg(lambda values: sorted(values) == ["store", "web"])
+        in_both = records[records["true_customer_id"].map(systems) & (records["source"] == "store")]
+        blanks += in_both["may_contact"].isna().tolist()
+    assert len(blanks) > 300
+    assert abs(np.mean(blanks) - expected) < 3 * np.sqrt(expected * (1 - expected) / len(blanks))
+
+
 def test_the_phone_alone_neither_finds_nor_separates_everybody(records):
     phone = digits(records["phone"])
     known = records.loc[phone.index].assign(phone=phone)
