@@ -26,6 +26,10 @@ class ConvergenceError(CrmError):
     """An estimation did not converge; the message names a remedy."""
 
 
+class PrivacyError(CrmError):
+    """Something would be given away that must not be; the message says which rule, how many rows, what to do."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One breach of the data contract.

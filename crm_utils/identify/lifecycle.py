@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from crm_utils.errors import ParameterError
+from crm_utils.checks import raise_problems
 from crm_utils.language import tr
 from crm_utils.plotting import PALETTE, describe, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-STAGES = ("prospect", "first-time", "repeat", "loyal", "inactive")
+STAGES = ("suspect", "prospect", "first-time", "repeat", "loyal", "inactive")
 
 
 def lifecycle_stage(
@@ -22,6 +23,7 @@ def lifecycle_stage(
     customers: pd.DataFrame | None = None,
     *,
     as_of: Any,
+    interested: Iterable[Any] | None = None,
     loyal_from: int = 5,
     inactive_after_days: int = 180,
 ) -> pd.DataFrame:
@@ -32,9 +34,12 @@ def lifecycle_stage(
     summary : pandas.DataFrame
         Result of `crm_utils.company.purchase_summary`.
     customers : pandas.DataFrame, optional
-        Table with customer_id; those who never bought are prospects.
+        Table with customer_id, so that those who never bought are counted too.
     as_of : str or date
         Day of the analysis.
+    interested : iterable of customer ids, optional
+        Those who gave a sign of interest: wrote, called, registered, answered a campaign. Others who never bought are
+        suspects. Default: signs of interest are not known, and all who never bought are prospects.
     loyal_from : int, default 5
         Purchase days from which an active customer counts as loyal; at least 2.
     inactive_after_days : int, default 180
@@ -43,14 +48,15 @@ def lifecycle_stage(
     Returns
     -------
     pandas.DataFrame
-        customer_id and stage (categorical, in the order of `STAGES`), sorted by customer. The first rule that applies
-        decides: never bought: prospect; last purchase more than `inactive_after_days` ago: inactive; one purchase day:
-        first-time; fewer than `loyal_from`: repeat; else loyal.
+        customer_id and stage, sorted by customer. The first rule that applies decides: never bought and no sign of
+        interest: suspect; never bought: prospect; last purchase more than `inactive_after_days` ago: inactive; one
+        purchase day: first-time; fewer than `loyal_from`: repeat; else loyal. The stage is categorical in the order
+        of `STAGES`; without `interested` no rule makes a suspect, and that category is absent.
 
     Raises
     ------
     ParameterError
-        If a rule's number is out of range.
+        If a rule's number is out of range, or an interested id is missing.
 
     Notes
     -----
@@ -63,12 +69,23 @@ def lifecycle_stage(
     ...                         "last_purchase": pd.to_datetime(["2025-12-01", "2025-12-20"])})
     >>> lifecycle_stage(summary, as_of="2026-01-01")["stage"].tolist()
     ['first-time', 'loyal']
+
+    Two who never bought, of whom one asked for a catalogue:
+
+    >>> known = pd.DataFrame({"customer_id": ["c", "d"]})
+    >>> lifecycle_stage(summary, known, as_of="2026-01-01", interested=["d"])["stage"].tolist()
+    ['first-time', 'loyal', 'suspect', 'prospect']
     """
+    problems = []
     if loyal_from < 2 or inactive_after_days < 1:
-        raise ParameterError(
+        problems.append(
             f"loyal_from must be at least 2 and inactive_after_days at least 1; they are {loyal_from} and "
-            f"{inactive_after_days}."
+            f"{inactive_after_days}"
         )
+    wanted = pd.Index([]) if interested is None else pd.Index(interested)
+    if missing := int(wanted.isna().sum()):
+        problems.append(f"interested holds {missing:,} missing ids; remove them")
+    raise_problems("lifecycle_stage", problems)
     silent_days = (pd.Timestamp(as_of) - summary["last_purchase"]).dt.days
     days = summary["purchase_days"]
     stages = np.select(
@@ -80,7 +97,11 @@ def lifecycle_stage(
     if customers is not None:
         silent = customers.loc[~customers["customer_id"].isin(result["customer_id"]), ["customer_id"]]
         result = pd.concat([result, silent.assign(stage="prospect")])
-    result["stage"] = pd.Categorical(result["stage"], categories=STAGES, ordered=True)
+    if interested is not None:
+        unmoved = (result["stage"] == "prospect") & ~result["customer_id"].isin(wanted)
+        result["stage"] = result["stage"].mask(unmoved, "suspect")
+    possible = STAGES if interested is not None else STAGES[1:]
+    result["stage"] = pd.Categorical(result["stage"], categories=possible, ordered=True)
     return result.sort_values("customer_id", ignore_index=True)
 
 
@@ -95,11 +116,13 @@ def lifecycle_table(stages: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a stage, empty ones included: stage, customers, customer_share.
+        One row a stage that the rules could give, empty ones included: stage, customers, customer_share.
     """
-    counts = stages["stage"].value_counts(sort=False).reindex(STAGES, fill_value=0)
-    share = counts / len(stages) if len(stages) else np.nan
-    return pd.DataFrame({"stage": STAGES, "customers": counts.to_numpy(), "customer_share": np.asarray(share, float)})
+    counts = stages["stage"].value_counts(sort=False)
+    share = counts / len(stages) if len(stages) else counts * np.nan
+    return pd.DataFrame(
+        {"stage": counts.index.tolist(), "customers": counts.to_numpy(), "customer_share": share.to_numpy(float)}
+    )
 
 
 def plot_lifecycle(stages: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
