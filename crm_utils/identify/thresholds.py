@@ -505,7 +505,7 @@ def _probability_text(probability: float) -> str:
     """Write a probability with the digits that tell it from 0 and 1."""
     if probability in (0, 1) or 0.01 <= probability <= 0.99:
         return f"{probability:.0%}"
-    digits = int(np.ceil(-np.log10(min(probability, 1 - probability)))) - 2
+    digits = int(np.ceil(-np.log10(min(probability, 1 - probability)) - 0.05)) - 2
     return f"{probability:.{max(digits, 1)}%}"
 
 
