@@ -14,7 +14,7 @@ import pandas as pd
 from crm_utils.checks import as_numbers, customer_problems, first_rows, missing_columns, raise_problems
 from crm_utils.company.conversion import FALSE_WORDS, TRUE_WORDS
 from crm_utils.errors import ParameterError
-from crm_utils.language import formula_safe, tr
+from crm_utils.language import formula_safe
 
 LABEL = "same_person"
 
