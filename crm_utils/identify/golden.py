@@ -57,8 +57,8 @@ class _Choice:
 
     plan: _Plan
     position: np.ndarray  # of the winning record among the records; -1 where none has a value
-    competing: np.ndarray  # other distinct values
-    agreement: np.ndarray  # share of the records with a value that carry the winning one
+    competing: Mapping[str, np.ndarray]  # by field, other distinct values
+    agreement: Mapping[str, np.ndarray]  # by field, share of the records with a value that carry the winning one
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,8 @@ class GoldenRecords:
                     id_col: _taken(self._input[id_col], position).to_numpy(),
                     source_col: _taken(self._input[source_col], position).to_numpy(),
                     "rule": choice.plan.rule,
-                    "competing": choice.competing[clusters],
-                    "agreement_share": choice.agreement[clusters],
+                    "competing": choice.competing[name][clusters],
+                    "agreement_share": choice.agreement[name][clusters],
                 }
                 parts.append(pd.DataFrame(part)[shown].assign(_cluster=clusters[shown]))
         joined = pd.concat(parts, ignore_index=True)
@@ -214,6 +214,7 @@ def golden_records(
     source_col: str = "source",
     cluster_col: str = "cluster_id",
     updated_col: str = "updated_at",
+    compare: pd.DataFrame | None = None,
     not_values: Sequence[str] = ("先生", "女士", "小姐", "太太", "Mr", "Mrs", "Ms", ""),
 ) -> GoldenRecords:
     """Merge the records of each cluster into one, by a stated rule for each field.
@@ -221,8 +222,7 @@ def golden_records(
     Parameters
     ----------
     records : pandas.DataFrame
-        One row a record. Give normalised records where one value is written in several ways: values are compared as
-        they stand.
+        One row a record.
     clusters : pandas.DataFrame
         Record and cluster; exactly one row a record.
     rules : mapping, optional
@@ -234,6 +234,10 @@ def golden_records(
     updated_col : str, default "updated_at"
         When the record was last changed; a missing moment counts as the earliest. Where the column is absent, no rule
         may be "most recent".
+    compare : pandas.DataFrame, optional
+        The same records in normal form, with the id and any of the fields. Values are taken from `records` and
+        compared here, so that one phone number written in two ways is one value; a value without a normal form counts
+        as missing. Default: values are compared as they are written.
     not_values : sequence of str
         Texts that stand in a field without being a value, such as a courtesy title for a given name; they count as
         missing.
@@ -282,22 +286,25 @@ def golden_records(
     )
     chosen = default_rules(records) if rules is None else rules
     plans, problems = _plans(records, chosen, source_col, updated_col)
-    problems += _match_problems(records, clusters, id_col, cluster_col)
+    problems += _match_problems(records[id_col], clusters, id_col, cluster_col)
+    if compare is not None:
+        problems += _compare_problems(records, compare, id_col)
     raise_problems("golden_records", problems)
 
-    cluster_of_record = records[id_col].map(clusters.set_index(id_col)[cluster_col])
-    codes, names = pd.factorize(cluster_of_record, sort=True)
+    codes, names = pd.factorize(_clusters_of(records[id_col], clusters, id_col, cluster_col), sort=True)
     line_up = _line_up(records, codes, len(names), id_col, updated_col)
+    twins = None if compare is None else compare.set_index(id_col).reindex(records[id_col])
     made = {cluster_col: names, "n_records": np.bincount(codes, minlength=len(names))}
     choices = []
     for plan in plans:
         if plan.rule in _FLAG_RULES:
             choice, made[plan.fields[0]] = _flag_choice(records, plan, line_up)
         else:
-            choice = _value_choice(records, plan, line_up, source_col, not_values)
-            for name in plan.fields:
-                kept = records[name].mask(_no_value(records[name], not_values))
-                made[name] = _taken(kept, choice.position).array
+            columns = {name: _column(records[name], twins, not_values) for name in plan.fields}
+            choice = _value_choice(columns, plan, line_up, records[source_col])
+            for name, column in columns.items():
+                absent = (choice.position >= 0) & (column.written[choice.position] < 0)
+                made[name] = _taken(records[name], np.where(absent, -1, choice.position)).array
         choices.append(choice)
     return GoldenRecords(
         pd.DataFrame(made), records.reset_index(drop=True), tuple(choices), codes, (id_col, source_col, cluster_col)
@@ -312,11 +319,27 @@ def _taken(values: pd.Series, position: np.ndarray) -> pd.Series:
     return taken.where(position >= 0)
 
 
-def _no_value(values: pd.Series, not_values: Sequence[str]) -> np.ndarray:
-    absent = values.isna()
-    if pd.api.types.is_string_dtype(values) or values.dtype == object:
-        absent |= values.isin(list(not_values))
-    return absent.to_numpy()
+@dataclass(frozen=True)
+class _Column:
+    """One field's values by number; −1 for a missing one."""
+
+    written: np.ndarray  # number of the value as it is written, by position
+    values: pd.Index  # the values as they are written
+    compared: np.ndarray  # number of the value as it is compared, by position
+    n_compared: int
+
+
+def _column(values: pd.Series, twins: pd.DataFrame | None, not_values: Sequence[str]) -> _Column:
+    written, distinct = pd.factorize(values)
+    if not_values and (pd.api.types.is_string_dtype(distinct) or distinct.dtype == object):
+        no_value = np.any([distinct == text for text in not_values], axis=0)
+        written = np.where(np.append(no_value, True)[written], -1, written)
+    compared, n_compared = written, len(distinct)
+    if twins is not None and values.name in twins:
+        compared, alike = pd.factorize(twins[values.name])
+        compared, written = np.where(written < 0, -1, compared), np.where(compared < 0, -1, written)
+        n_compared = len(alike)
+    return _Column(written, distinct, compared, n_compared)
 
 
 def _plans(
@@ -371,22 +394,66 @@ def _flag_problems(flags: pd.Series) -> list[str]:
     ]
 
 
-def _match_problems(records: pd.DataFrame, clusters: pd.DataFrame, id_col: str, cluster_col: str) -> list[str]:
+def _match_problems(ids: pd.Series, clusters: pd.DataFrame, id_col: str, cluster_col: str) -> list[str]:
     """Say where records and clusters do not fit one to one."""
-    ids, clustered = records[id_col], clusters[id_col]
+    clustered = clusters[id_col]
+    number, number_clustered, _ = _numbered(ids, clustered)
     cases = [
         (ids, ids.isna(), "records without an id", "give each record an id"),
         (ids, ids.notna() & ids.duplicated(), "repeated record ids", "keep one row a record"),
-        (ids, ids.notna() & ~ids.isin(clustered), "records without a cluster", "give a lone record its own"),
-        (clustered, ~clustered.isin(ids), "cluster rows of unknown records", "drop them, or pass all records"),
+        (
+            ids,
+            ids.notna() & ~_among(number, number_clustered),
+            "records without a cluster",
+            "give a lone record its own",
+        ),
+        (
+            clustered,
+            ~_among(number_clustered, number),
+            "cluster rows of unknown records",
+            "drop them or add the records",
+        ),
         (clustered, clustered.duplicated(), "records with more than one cluster row", "put each in one cluster"),
         (clustered, clusters[cluster_col].isna(), "cluster rows without a cluster", "give a lone record its own"),
     ]
     return [
-        f"{flags.sum():,} {what} (first: {first_rows(flags.to_numpy(), series.to_list())}); {remedy}"
+        f"{np.sum(flags):,} {what} (first: {first_rows(np.asarray(flags), series.to_list())}); {remedy}"
         for series, flags, what, remedy in cases
-        if flags.any()
+        if np.any(flags)
     ]
+
+
+def _numbered(ids: pd.Series, others: pd.Series) -> tuple[np.ndarray, np.ndarray, int]:
+    """Number the ids of two columns alike; −1 for a missing one."""
+    numbers, distinct = pd.factorize(pd.concat([ids, others], ignore_index=True))
+    return numbers[: len(ids)], numbers[len(ids) :], len(distinct)
+
+
+def _among(numbers: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Whether each number is known; a missing one is not."""
+    is_known = np.zeros(max(numbers.max(initial=-1), known.max(initial=-1)) + 2, dtype=bool)
+    is_known[known] = True
+    is_known[-1] = False  # where −1 points
+    return is_known[numbers]
+
+
+def _clusters_of(ids: pd.Series, clusters: pd.DataFrame, id_col: str, cluster_col: str) -> pd.Series:
+    """The cluster of each record; records and clusters fit one to one."""
+    number, number_clustered, n = _numbered(ids, clusters[id_col])
+    row = np.empty(n, dtype=np.int64)
+    row[number_clustered] = np.arange(len(clusters))
+    return clusters[cluster_col].take(row[number])
+
+
+def _compare_problems(records: pd.DataFrame, compare: pd.DataFrame, id_col: str) -> list[str]:
+    problems = missing_columns(compare, (id_col,), "compare")
+    if problems:
+        return problems
+    if repeated := int(compare[id_col].duplicated().sum()):
+        problems.append(f"compare repeats {repeated:,} record ids; keep one row a record")
+    if absent := int((~records[id_col].isin(compare[id_col])).sum()):
+        problems.append(f"compare lacks {absent:,} of the records; give the normal form of all")
+    return problems
 
 
 @dataclass(frozen=True)
@@ -413,38 +480,42 @@ def _line_up(records: pd.DataFrame, codes: np.ndarray, n_clusters: int, id_col: 
     return _LineUp(np.lexsort([rank, age, codes]), codes, age, n_clusters)
 
 
-def _value_choice(
-    records: pd.DataFrame, plan: _Plan, line_up: _LineUp, source_col: str, not_values: Sequence[str]
-) -> _Choice:
+def _value_choice(columns: Mapping[str, _Column], plan: _Plan, line_up: _LineUp, sources: pd.Series) -> _Choice:
     """Let the records of each cluster compete: by the rule, then by frequency, then by their line-up."""
-    absent = np.column_stack([_no_value(records[name], not_values) for name in plan.fields])
-    rows, cluster = line_up.of(~absent.all(axis=1))
-    carried, distinct = _tallies(cluster, _value_codes(records, plan.fields, absent, rows), line_up.n_clusters)
-    leading_absent = absent[rows, 0].astype(np.int64)
-    by_rule = _criterion(records, plan, rows, line_up.age, source_col)
+    present = np.any([column.written >= 0 for column in columns.values()], axis=0)
+    rows, cluster = line_up.of(present)
+    carried = _carried(cluster, _combined(columns, rows))
+    leading_absent = (columns[plan.fields[0]].written[rows] < 0).astype(np.int64)
+    by_rule = _criterion(columns, plan, rows, line_up.age, sources)
     best = np.ones(len(rows), dtype=bool)
     for criterion in (leading_absent, by_rule, -carried):
         best &= criterion == _minimum_of_cluster(np.where(best, criterion, np.iinfo(np.int64).max), cluster)
-    return _first_of_cluster(plan, line_up.n_clusters, rows, cluster, best, carried, distinct)
+    position = _first_of_cluster(rows, cluster, best, line_up.n_clusters)
+    tallies = {name: _tally(column.compared, position, line_up) for name, column in columns.items()}
+    return _Choice(plan, position, *_by_field(tallies))
 
 
-def _first_of_cluster(
-    plan: _Plan,
-    n_clusters: int,
-    rows: np.ndarray,
-    cluster: np.ndarray,
-    best: np.ndarray,
-    carried: np.ndarray,
-    distinct: np.ndarray,
-) -> _Choice:
-    candidates = np.flatnonzero(best)
-    filled, first = np.unique(cluster[candidates], return_index=True)
-    winner = candidates[first]
+def _by_field(tallies: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> tuple[dict[str, np.ndarray], ...]:
+    return {name: tally[0] for name, tally in tallies.items()}, {name: tally[1] for name, tally in tallies.items()}
+
+
+def _first_of_cluster(rows: np.ndarray, cluster: np.ndarray, best: np.ndarray, n_clusters: int) -> np.ndarray:
+    """Position of the first of the best records of each cluster; −1 where there is none."""
     position = np.full(n_clusters, -1)
-    position[filled] = rows[winner]
-    agreement = np.full(n_clusters, np.nan)
-    agreement[filled] = carried[winner] / np.bincount(cluster, minlength=n_clusters)[filled]
-    return _Choice(plan, position, np.maximum(distinct - 1, 0), agreement)
+    position[cluster[best][::-1]] = rows[best][::-1]  # of several writes to one place the last one stays
+    return position
+
+
+def _tally(value: np.ndarray, position: np.ndarray, line_up: _LineUp) -> tuple[np.ndarray, np.ndarray]:
+    """Other distinct values in each cluster, and the share of its values that equal the winning one."""
+    rows, cluster = line_up.of(value >= 0)
+    winning = np.where(position >= 0, value[position], -1)
+    answers = np.bincount(cluster, minlength=line_up.n_clusters)
+    agreeing = np.bincount(cluster[value[rows] == winning[cluster]], minlength=line_up.n_clusters)
+    width = value.max(initial=0) + 1
+    distinct = np.bincount(pd.unique(cluster * width + value[rows]) // width, minlength=line_up.n_clusters)
+    share = np.divide(agreeing, answers, out=np.full(len(answers), np.nan), where=answers > 0)
+    return distinct - (agreeing > 0), share
 
 
 def _minimum_of_cluster(values: np.ndarray, cluster: np.ndarray) -> np.ndarray:
@@ -455,54 +526,56 @@ def _minimum_of_cluster(values: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     return np.repeat(np.minimum.reduceat(values, starts), np.diff(starts, append=len(values)))
 
 
-def _value_codes(records: pd.DataFrame, fields: tuple[str, ...], absent: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Number the distinct values (or combinations of values) of some rows; missing parts count as alike."""
-    value = np.zeros(len(rows), dtype=np.int64)
-    for column, name in enumerate(fields):
-        part, uniques = pd.factorize(records[name].iloc[rows])
-        part = np.where(absent[rows, column], 0, part + 1)
-        value, _ = pd.factorize(value * (len(uniques) + 1) + part)
+def _combined(columns: Mapping[str, _Column], rows: np.ndarray) -> np.ndarray:
+    """Number the values (or combinations of values) of some rows; missing parts count as alike."""
+    first, *others = columns.values()
+    value = first.compared[rows] + 1
+    for column in others:
+        value, _ = pd.factorize(value * (column.n_compared + 1) + column.compared[rows] + 1)
     return value
 
 
-def _tallies(cluster: np.ndarray, value: np.ndarray, n_clusters: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each row how many of its cluster carry its value; for each cluster how many distinct values there are."""
+def _carried(cluster: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """For each row, how many rows of its cluster carry its value."""
     pair, pairs = pd.factorize(cluster * (value.max(initial=0) + 1) + value)
-    carried = np.bincount(pair, minlength=len(pairs))[pair]
-    distinct = np.bincount(pairs // (value.max(initial=0) + 1), minlength=n_clusters)
-    return carried, distinct
+    return np.bincount(pair, minlength=len(pairs))[pair]
 
 
-def _criterion(records: pd.DataFrame, plan: _Plan, rows: np.ndarray, age: np.ndarray, source_col: str) -> np.ndarray:
+def _criterion(
+    columns: Mapping[str, _Column], plan: _Plan, rows: np.ndarray, age: np.ndarray, sources: pd.Series
+) -> np.ndarray:
     """What the rule holds against each record, as a whole number: the smallest wins."""
     if plan.rule == "most recent":
         return age[rows]
     if plan.rule == "most trusted":
-        rank = {source: number for number, source in enumerate(plan.trusted)}
-        return records[source_col].iloc[rows].map(rank).fillna(len(rank)).to_numpy(np.int64)
+        source, names = pd.factorize(sources)
+        rank = [plan.trusted.index(name) if name in plan.trusted else len(plan.trusted) for name in names]
+        return np.array([*rank, len(plan.trusted)])[source[rows]]  # no source: the last
     if plan.rule == "most frequent":
         return np.zeros(len(rows), dtype=np.int64)
-    texts = [records[name].iloc[rows].astype("str").fillna("") for name in plan.fields]
-    if plan.rule == "longest":
-        return -sum(text.str.len().to_numpy(np.int64) for text in texts)
-    return sum((~text.str.contains(_CHINESE, regex=True)).to_numpy(np.int64) for text in texts)
+    against = np.zeros(len(rows), dtype=np.int64)
+    for column in columns.values():
+        texts = pd.Series(column.values).astype("str")
+        if plan.rule == "longest":
+            held = -texts.str.len().to_numpy(np.int64)
+        else:
+            held = -texts.str.contains(_CHINESE, regex=True).to_numpy(np.int64)
+        against += np.append(held, 0)[column.written[rows]]
+    return against
 
 
 def _flag_choice(records: pd.DataFrame, plan: _Plan, line_up: _LineUp) -> tuple[_Choice, pd.Series]:
     """Decide a yes/no field: the answer that decides wins from whichever record gives it."""
-    flags = records[plan.fields[0]]
-    answered = flags.notna().to_numpy()
-    says_yes = flags.isin([True]).to_numpy()
-    decisive = says_yes if plan.rule == "any true" else ~says_yes
-    rows, cluster = line_up.of(answered)
-    carried, distinct = _tallies(cluster, says_yes[rows].astype(np.int64), line_up.n_clusters)
-    wins = (~decisive[rows]).astype(np.int64)
-    best = wins == _minimum_of_cluster(wins, cluster)
-    choice = _first_of_cluster(plan, line_up.n_clusters, rows, cluster, best, carried, distinct)
-    golden = _taken(pd.Series(says_yes, dtype="boolean"), choice.position)
-    if plan.rule == "opt out wins":
-        return choice, golden.fillna(False).astype(bool)
-    return choice, golden
+    name = plan.fields[0]
+    says_yes = records[name].isin([True]).to_numpy()
+    answer = np.where(records[name].isna().to_numpy(), -1, says_yes.astype(np.int64))
+    rows, cluster = line_up.of(answer >= 0)
+    against = answer[rows] == 0 if plan.rule == "any true" else answer[rows] == 1
+    best = against == _minimum_of_cluster(against.astype(np.int64), cluster)
+    position = _first_of_cluster(rows, cluster, best, line_up.n_clusters)
+    choice = _Choice(plan, position, *_by_field({name: _tally(answer, position, line_up)}))
+    golden = _taken(pd.Series(says_yes, dtype="boolean"), position)
+    return choice, golden.fillna(False).astype(bool) if plan.rule == "opt out wins" else golden
 
 
 def record_walk(
