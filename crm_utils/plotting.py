@@ -144,6 +144,38 @@ def draw_intervals(
     ax.grid(visible=False, axis="y")
 
 
+def draw_heatmap(ax: Axes, cells: np.ndarray, template: str) -> None:
+    """Draw a table of numbers from light (low) to dark (high), each cell with its number.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    cells : numpy.ndarray of float, shape (rows, columns)
+        Numbers from 0; cells with NaN stay blank.
+    template : str
+        `str.format` template of the numbers.
+    """
+    # Blues prints light where little happens, and the numbers stay readable in black or white.
+    image = ax.imshow(cells, cmap="Blues", aspect="auto", vmin=0)
+    for (row, column), number in np.ndenumerate(cells):
+        if np.isnan(number):
+            continue
+        dark = image.norm(number) > 0.55
+        ax.text(
+            column,
+            row,
+            template.format(number),
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            color="white" if dark else "black",
+        )
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+
+
 def describe(ax: Axes, text: str) -> Axes:
     """Attach the alternative text that a reader who cannot see the figure gets.
 

@@ -17,8 +17,7 @@ from crm_utils.checks import (
 )
 from crm_utils.intervals import bootstrap, percentile_interval, wilson
 from crm_utils.language import tr
-from crm_utils.plotting import describe, draw_intervals, new_axes
-from crm_utils.value._drawing import draw_heatmap
+from crm_utils.plotting import describe, draw_heatmap, draw_intervals, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

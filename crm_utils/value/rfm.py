@@ -10,7 +10,7 @@ import pandas as pd
 
 from crm_utils.checks import as_numbers, customer_problems, first_rows, missing_columns, raise_problems
 from crm_utils.language import tr
-from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
+from crm_utils.plotting import MUTED, PALETTE, describe, draw_heatmap, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -390,8 +390,6 @@ def plot_rfm_grid(
     --------
     rfm_grid_table : the numbers.
     """
-    from crm_utils.value._drawing import draw_heatmap
-
     matrix = rfm_grid_table(result, value=value)
     ax = new_axes(ax)
     draw_heatmap(ax, matrix.to_numpy(dtype=float), "{:,.0f}")
