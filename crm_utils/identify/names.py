@@ -27,9 +27,9 @@ _ALL_CHINESE = re.compile(f"[{HAN}]+")
 
 # Words that belong to the family name behind them, and words behind it that do not.
 _PARTICLES = frozenset(
-    """van von der den de da di del della do dos das du la le ten ter
-    bin ibn al el st""".split()
-)
+    ["van", "von", "der", "den", "de", "da", "di", "del", "della", "do", "dos", "das", "du", "la", "le", "ten", "ter",
+     "bin", "ibn", "al", "el", "st"]
+)  # fmt: skip
 _SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv"])
 
 
