@@ -1,0 +1,206 @@
+"""What is asked of the linkage library splink: train a Fellegi–Sunter model, and score pairs with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+RECORD = "record"  # number of a record, in the order of the table
+_KEYS = ("block_", "train_")
+
+_EM_ITERATIONS = 100
+_EM_CONVERGENCE = 1e-4
+_EM_PAIRS = 2_000_000
+# What a level counts for where there are too few records to learn it: a field of the same person is written alike in
+# six cases of seven, and in one of a hundred among different people.
+_USUAL_M, _USUAL_U = 0.85, 0.01
+_RAREST_M = 1e-4  # what a sample of pairs cannot show to be rarer
+_DIGITS = 12
+
+
+class Engine:
+    """A table of prepared records in the backend, and the model that scores its pairs.
+
+    Parameters
+    ----------
+    prepared : pandas.DataFrame
+        Columns to compare (text), columns ``block_…`` and ``train_…`` (numbers of blocks), and `RECORD`.
+    comparisons : list of splink comparisons
+        Result of `crm_utils.identify.comparisons.comparisons_for`, or one's own.
+    backend : "duckdb" or pyspark.sql.SparkSession
+        Where the work is done.
+    """
+
+    def __init__(self, prepared: pd.DataFrame, comparisons: Sequence[Any], *, backend: Any) -> None:
+        from splink import SettingsCreator
+
+        self._backend = backend
+        self._api = _connect(backend)
+        self._table = self._register(prepared)
+        self._records = len(prepared)
+        self.prior = 1 / (self._records - 1)
+        self.training: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self.model = SettingsCreator(
+            link_type="dedupe_only",
+            unique_id_column_name=RECORD,
+            comparisons=list(comparisons),
+            probability_two_random_records_match=self.prior,
+            retain_matching_columns=True,
+            retain_intermediate_calculation_columns=True,
+            em_convergence=_EM_CONVERGENCE,
+            max_iterations=_EM_ITERATIONS,
+        ).create_settings_dict(self._api.sql_dialect.sql_dialect_str)
+
+    def _register(self, frame: pd.DataFrame) -> Any:
+        if self._backend != "duckdb":
+            values = frame.astype(object).where(frame.notna(), None)
+            return self._api.register(self._backend.createDataFrame(values, schema=_spark_schema(frame)))
+        import pyarrow as pa
+
+        # A column without a value has no type of its own in pandas; as text it joins like the others.
+        schema = pa.schema((name, pa.int64() if _is_number(name) else pa.string()) for name in frame.columns)
+        return self._api.register(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+
+    def _linker(self, rules: Sequence[Any] = ()) -> Any:
+        from splink import Linker
+
+        settings = {**self.model, "blocking_rules_to_generate_predictions": list(rules)}
+        # Its log speaks of levels that were not observed; `notes` does so in words of our own.
+        return Linker(self._table, settings, log_level="ERROR", validate_settings=False)
+
+    def comparisons(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Name and levels of each comparison, the level of unknown values left out."""
+        return [
+            (
+                comparison["output_column_name"],
+                [level for level in comparison["comparison_levels"] if not level.get("is_null_level")],
+            )
+            for comparison in self.model["comparisons"]
+        ]
+
+    def assume(self) -> None:
+        """Give every level its usual m and u, for tables too small to learn them from."""
+        for _, levels in self.comparisons():
+            others = max(len(levels) - 1, 1)
+            for number, level in enumerate(levels):
+                level["m_probability"] = _usual_m(number, len(levels))
+                level["u_probability"] = _USUAL_U
+            levels[-1]["u_probability"] = 1 - _USUAL_U * others
+
+    def estimate_u(self, *, max_pairs: int, seed: int) -> None:
+        """Estimate u from pairs of records drawn at random, which are almost all of different people."""
+        linker = self._linker()
+        linker.training.estimate_u_using_random_sampling(max_pairs=max_pairs, seed=seed)
+        self.model = linker.misc.save_model_to_json()
+        drawn = min(max_pairs, self._records * (self._records - 1) / 2)
+        for _, levels in self.comparisons():
+            for level in levels:
+                # Half a pair stands for a level that no drawn pair showed: it is rare, not impossible.
+                level.setdefault("u_probability", 0.5 / drawn)
+
+    def estimate_m(self, blocks: Mapping[str, Sequence[str]]) -> None:
+        """Estimate m by EM within each kind of block; `blocks` gives the columns behind each column of keys."""
+        from splink.internals.exceptions import EMTrainingException
+
+        linker = self._linker()
+        for key, columns in blocks.items():
+            agree = " and ".join(f'l."{column}" = r."{column}"' for column in [key, *columns])
+            try:
+                session = linker.training.estimate_parameters_using_expectation_maximisation(
+                    agree, estimate_without_term_frequencies=True, max_pairs=_EM_PAIRS
+                )
+            except EMTrainingException:
+                continue
+            iterations = len(session._core_model_settings_history) - 1  # shown by splink in its charts only
+            learned = [comparison.output_column_name for comparison in session.core_model_settings.comparisons]
+            self.training.append(
+                {
+                    "within": " + ".join(columns),
+                    "learned": ", ".join(learned),
+                    "iterations": iterations,
+                    "converged": iterations < _EM_ITERATIONS,
+                }
+            )
+            if iterations >= _EM_ITERATIONS:
+                self.notes.append(
+                    f"EM within blocks of {' + '.join(columns)} did not converge in {_EM_ITERATIONS} iterations: the "
+                    "weights are not settled. Compare fewer fields, or link more records together."
+                )
+        self.model = linker.misc.save_model_to_json()
+        self._fill_m()
+
+    def _fill_m(self) -> None:
+        for name, levels in self.comparisons():
+            if not any("m_probability" in level for level in levels):
+                self.notes.append(
+                    f"No block had pairs enough to learn how often {name} agrees within a person; a usual value of "
+                    f"{_USUAL_M:.0%} is assumed."
+                )
+                for number, level in enumerate(levels):
+                    level["m_probability"] = _usual_m(number, len(levels))
+            for level in levels:
+                # A level never seen within a person says nothing either way: its weight is nought. Sums made in another
+                # order differ in their last digits; those are cut, so that two runs agree.
+                m, u = level.get("m_probability", level["u_probability"]), level["u_probability"]
+                level["m_probability"] = max(round(m, _DIGITS), min(_RAREST_M, u))
+
+    def propose(self, keys: Sequence[str]) -> tuple[Any, list[int]]:
+        """Let the blocking keys propose pairs; return the linker that holds them, and the new pairs of each key."""
+        from splink import block_on
+
+        linker = self._linker([block_on(key) for key in keys])
+        proposed = linker.inference.compute_blocked_pairs_for_predict()
+        counted = linker.misc.query_sql(
+            f"select match_key, count(*) as pairs from {proposed.physical_name} group by match_key",
+            output_type="pandas",
+        )
+        new = dict(zip(counted["match_key"].astype(int), counted["pairs"].astype(int), strict=True))
+        return linker, [new.get(number, 0) for number in range(len(keys))]
+
+    def score(self, linker: Any, *, min_weight: float | None = None) -> pd.DataFrame:
+        """Score the linker's candidate pairs, and drop those below `min_weight`.
+
+        Columns: ``record_l`` < ``record_r``, ``match_key`` (number of the rule), ``match_weight`` with the prior, and
+        for each comparison ``gamma_…`` (level, −1 for unknown), ``mw_…`` and, where frequencies count,
+        ``mw_tf_adj_…`` (bits).
+        """
+        predictions = linker.inference.predict(threshold_match_weight=min_weight, warning_mode="never")
+        columns = [column.unquote().name for column in predictions.columns]
+        wanted = ("mw_", "gamma_", "match_weight", "match_key", f"{RECORD}_l", f"{RECORD}_r")
+        listed = ", ".join(f'"{column}"' for column in columns if column.startswith(wanted))
+        scored = linker.misc.query_sql(f"select {listed} from {predictions.physical_name}", output_type="pandas")
+        predictions.drop_table_from_database_and_remove_from_cache()
+        return scored.sort_values([f"{RECORD}_l", f"{RECORD}_r"], ignore_index=True)
+
+    def score_these(self, left: np.ndarray, right: np.ndarray) -> pd.DataFrame:
+        """Score given pairs, whether or not a rule proposes them; columns as of `score`."""
+        linker = self._linker()
+        listed = pd.DataFrame({"match_key": "-1", "join_key_l": left, "join_key_r": right})
+        linker.table_management.register_blocked_pairs_for_predict(self._register(listed))
+        return self.score(linker)
+
+
+def _usual_m(number: int, levels: int) -> float:
+    return _USUAL_M if number == 0 else (1 - _USUAL_M) / (levels - 1)
+
+
+def _is_number(column: str) -> bool:
+    return column.startswith((*_KEYS, "join_key_")) or column == RECORD
+
+
+def _spark_schema(frame: pd.DataFrame) -> str:
+    return ", ".join(f"`{name}` {'bigint' if _is_number(name) else 'string'}" for name in frame.columns)
+
+
+def _connect(backend: Any) -> Any:
+    if backend == "duckdb":
+        from splink import DuckDBAPI
+
+        return DuckDBAPI()
+    from splink import SparkAPI
+
+    return SparkAPI(spark_session=backend)
