@@ -10,7 +10,6 @@ import pandas as pd
 from crm_utils.checks import as_numbers, missing_columns, raise_problems
 from crm_utils.identify.evaluation import Estimate
 from crm_utils.identify.review import LABEL
-from crm_utils.intervals import wilson
 from crm_utils.language import tr
 
 _SCORES = ("match_weight", "match_probability")
@@ -76,9 +75,9 @@ def review_estimate(
 
     The bands of the sample, cut once more at the threshold, are strata of known size; a stratum's share of matches is
     that of its labels, and totals add up over strata. Precision is the matches among the links by the links; recall
-    the matches among the links by all matches. The intervals combine Wilson's interval of each stratum (with finite
-    population correction) by the method of variance estimates recovery, and so stay honest where a stratum's labels all
-    agree and a standard error would be zero.
+    the matches among the links by all matches. The intervals combine those of the strata by the method of variance
+    estimates recovery. A stratum's is Clopper and Pearson's, with the finite population correction: samples are small
+    and shares close to 0 or 1, where a standard error of zero claims certainty and Wilson's interval is too short.
 
     Parameters
     ----------
@@ -105,10 +104,10 @@ def review_estimate(
     References
     ----------
     Cochran, W. G. (1977). *Sampling Techniques*, 3rd ed., secs. 5.10 and 6.10–6.12. Wiley.
-    Yan, X. & Su, X. G. (2010). Stratified Wilson and Newcombe confidence intervals for multiple binomial proportions.
-    *Statistics in Biopharmaceutical Research* 2(3), 329–335.
-    Donner, A. & Zou, G. Y. (2012). Closed-form confidence intervals for functions of the normal mean and standard
-    deviation. *Statistical Methods in Medical Research* 21(4), 347–359 (interval of a ratio).
+    Korn, E. L. & Graubard, B. I. (1998). Confidence intervals for proportions with small expected number of positive
+    counts estimated from survey data. *Survey Methodology* 24(2), 193–201.
+    Zou, G. Y. & Donner, A. (2008). Construction of confidence limits about effect measures: a general approach.
+    *Statistics in Medicine* 27(10), 1693–1702.
 
     Examples
     --------
@@ -121,7 +120,7 @@ def review_estimate(
     >>> sample["same_person"] = np.where(sample["match_weight"] > 0, "yes", "no")
     >>> estimate = review_estimate(sample, pairs, threshold=0.5)
     >>> estimate.precision.value, round(estimate.precision.low, 2), estimate.recall.value
-    (1.0, 0.84, 1.0)
+    (1.0, 0.83, 1.0)
     """
     columns = (LABEL, "band_from", "band_to", "band_pairs", "match_probability")
     problems = missing_columns(pairs, _SCORES, "pairs") + missing_columns(reviewed, columns, "reviewed")
@@ -135,7 +134,7 @@ def review_estimate(
     bands = _strata(reviewed, pairs, threshold, problems)
     raise_problems("review_estimate", problems)
 
-    bands["low_share"], bands["high_share"] = low, high = _wilson_finite(bands, level)
+    bands["low_share"], bands["high_share"] = low, high = _share_intervals(bands, level)
     size, share = bands["pairs"].to_numpy(), bands["match_share"].to_numpy()
     linked = bands["linked"].to_numpy(dtype=bool)
     found, missed = (_total(size[side], share[side], low[side], high[side]) for side in (linked, ~linked))
@@ -211,14 +210,16 @@ def _strata(reviewed: pd.DataFrame, pairs: pd.DataFrame, threshold: float, probl
     return pd.DataFrame(rows, columns=["band", "linked", "pairs", "labelled", "yes", "unsure", "match_share"])
 
 
-def _wilson_finite(bands: pd.DataFrame, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's interval of each stratum's share of matches, with finite population correction."""
+def _share_intervals(bands: pd.DataFrame, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Clopper and Pearson's interval of each stratum's share of matches, with finite population correction."""
+    from statsmodels.stats.proportion import proportion_confint
+
     size, n, share = (bands[column].to_numpy(dtype=float) for column in ("pairs", "labelled", "match_share"))
     low, high = np.where(n > 0, share, 0.0), np.where(n > 0, share, 1.0)
     partly = (n > 0) & (n < size)
     # With the correction, n of N say as much as n/(1 − n/N) drawn from endlessly many.
     effective = n[partly] / (1 - n[partly] / size[partly])
-    low[partly], high[partly] = wilson(share[partly] * effective, effective, level=level)
+    low[partly], high[partly] = proportion_confint(share[partly] * effective, effective, alpha=1 - level, method="beta")
     return low, high
 
 
