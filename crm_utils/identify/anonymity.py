@@ -216,7 +216,7 @@ def l_diversity(
         problems.append(f"kind must be 'distinct' or 'entropy', and is {kind!r}")
     raise_problems("l_diversity", problems)
     codes = class_codes(extract, columns)
-    diversity = _diversity(codes, pd.factorize(extract[sensitive])[0], kind)
+    diversity = class_diversity(codes, extract[sensitive], kind)
     classes = _one_row_a_class(extract, columns, codes)
     classes["rows"] = np.bincount(codes)
     classes["l"] = diversity
@@ -224,8 +224,24 @@ def l_diversity(
     return LDiversity(smallest, kind, classes.sort_values(["l", "rows"], kind="stable", ignore_index=True))
 
 
-def _diversity(codes: np.ndarray, value: np.ndarray, kind: str) -> np.ndarray:
-    """Diversity of each class; missing for a class without values."""
+def class_diversity(codes: np.ndarray, sensitive: pd.Series, kind: str) -> np.ndarray:
+    """Diversity of the sensitive values in each class.
+
+    Parameters
+    ----------
+    codes : numpy.ndarray of int, shape (n,)
+        Class of each row, as `class_codes` numbers them.
+    sensitive : pandas.Series, shape (n,)
+        Sensitive value of each row.
+    kind : {"distinct", "entropy"}
+        As for `l_diversity`.
+
+    Returns
+    -------
+    numpy.ndarray of float, shape (classes,)
+        Diversity by class; missing for a class without a value.
+    """
+    value, _ = pd.factorize(sensitive)
     known = value >= 0
     n_classes, width = codes.max() + 1, value.max(initial=0) + 1
     pairs, counts = np.unique(codes[known] * width + value[known], return_counts=True)
@@ -328,20 +344,20 @@ def plot_quasi_identifiers(found: pd.DataFrame, *, ax: Axes | None = None) -> Ax
     ax = new_axes(ax, figsize=(7.2, 0.45 * len(found) + 1.3))
     rows = np.arange(len(found))
     together, alone = found["unique_together_share"].to_numpy(), found["unique_alone_share"].to_numpy()
-    ax.barh(rows, together, height=0.62, color=PALETTE[4], label=tr("with all columns above"))
-    ax.plot(alone, rows, "D", color=PALETTE[6], label=tr("alone"), clip_on=False)
-    for row, share in enumerate(together):
-        ax.annotate(f"{share:.0%}", (max(share, alone[row]), row), (8, 0), textcoords="offset points", va="center")
+    ax.barh(rows, together, height=0.62, color=PALETTE[0])
+    label = tr("{share:.1%} (alone {alone:.1%})")
+    texts = [label.format(share=share, alone=one) for share, one in zip(together, alone, strict=True)]
+    for row, (share, text) in enumerate(zip(together, texts, strict=True)):
+        ax.annotate(text, (share, row), (6, 0), textcoords="offset points", va="center")
     names = [f"+ {name}" if row else str(name) for row, name in enumerate(found["column"])]
     ax.set_yticks(rows, names, parse_math=False)
     ax.set_ylim(len(found) - 0.5, -0.5)
-    ax.set_xlim(0, 1.1)
-    ax.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}" if share <= 1 else "")
+    ax.set_xlim(0, 1.35)
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
     ax.grid(visible=False, axis="y")
     ax.set_xlabel(tr("Rows that no other row equals"))
-    ax.set_title(tr("Columns that single people out"))
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
-    shown = "; ".join(f"{name} {share:.0%}" for name, share in zip(names, together, strict=True))
+    ax.set_title(tr("Columns that single people out, each with those above it"))
+    shown = "; ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
     text = tr("Share of rows that are unique as columns are added one by one: {shown}.")
     return describe(ax, text.format(shown=shown))
 
