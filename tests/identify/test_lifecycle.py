@@ -35,6 +35,23 @@ def test_customers_who_never_bought_are_prospects(summary):
     assert stages["stage"].tolist()[-2:] == ["prospect", "prospect"]
 
 
+def test_without_a_sign_of_interest_a_customer_is_a_suspect(summary):
+    customers = pd.DataFrame({"customer_id": ["z", "a", "y"]})
+    stages = lifecycle_stage(summary, customers, as_of="2026-01-01", interested=["y", "a", "not known"])
+    found = stages.set_index("customer_id")["stage"]
+    assert found[["a", "f", "y", "z"]].tolist() == ["first-time", "suspect", "prospect", "suspect"]
+    assert lifecycle_table(stages)["stage"].tolist() == list(STAGES)
+
+
+def test_nobody_interested_makes_all_who_never_bought_suspects(summary):
+    assert "prospect" not in set(lifecycle_stage(summary, as_of="2026-01-01", interested=[])["stage"])
+
+
+def test_a_missing_interested_id_is_refused(summary):
+    with pytest.raises(ParameterError, match="1 missing ids"):
+        lifecycle_stage(summary, as_of="2026-01-01", interested=["a", None])
+
+
 def test_everybody_is_counted_once_and_empty_stages_are_listed(summary):
     table = lifecycle_table(lifecycle_stage(summary.head(2), as_of="2026-01-01"))
     assert table["stage"].tolist() == list(STAGES[1:])
