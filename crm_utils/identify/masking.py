@@ -28,6 +28,8 @@ DIRECT_KINDS = ("given_name", "family_name", "full_name", "phone", "email", "add
 """Kinds that name or reach a person on their own."""
 
 _DOTS = "••"
+# Four digits of their own, or the first of eight that read as year, month and day.
+_YEAR = r"(?<!\d)((?:18|19|20)\d{2})(?:(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))?(?!\d)"
 # Texts of the contract that name a thing or a state; every other text and id is a key or not known.
 _PLAIN_TEXTS = (
     "source", "branch_id", "product_id", "category", "channel", "acquisition_channel", "direction", "topic", "cause",
@@ -214,7 +216,7 @@ def mask_value(values: pd.Series, kind: str) -> pd.Series:
         first = parts[0].str[:1].where(parts[0].str.len() > 1, "")
         masked = masked.mask(parts[1].notna(), first + "•••@" + parts[1])
     elif kind == "date":
-        year = text.str.extract(r"(?<!\d)((?:18|19|20)\d{2})(?!\d{1,3}(?:\D|$))", expand=False)
+        year = text.str.extract(_YEAR, expand=False)
         masked = masked.mask(year.notna(), year)
     elif kind == "code":
         masked = masked.mask(text.str.len() >= 4, text.str[:2] + _DOTS)
