@@ -14,7 +14,7 @@ from crm_utils.identify.anonymity import KAnonymity, class_codes, class_diversit
 from crm_utils.identify.generalisation import Coarsening, coarser_rules, generalise
 from crm_utils.identify.masking import DIRECT_KINDS, column_kinds
 
-_SHOWN_CLASSES = 3
+_SHOWN_CLASSES, _READ_CLASSES = 3, 50  # classes that differ only in what is not shown read alike
 _IDENTIFYING_SHARE, _ENOUGH_ROWS = 0.9, 20
 _OFFERED_SHARE = 0.1
 _QUASI_KINDS = ("date", "place", "code", "category")
@@ -237,9 +237,13 @@ def _refusal(
     kind_of: Mapping[str, str],
 ) -> str:
     sizes, count = np.bincount(codes), int(failing.sum())
-    smallest = np.unique(codes[failing])
-    smallest = smallest[np.argsort(sizes[smallest], kind="stable")]
-    shown = [f"{_class_text(after, codes, c, demand.quasi, rules, kind_of)} ({_rows(sizes[c])})" for c in smallest]
+    smallest, first_row = np.unique(np.where(failing, codes, -1), return_index=True)
+    smallest, first_row = smallest[smallest >= 0], first_row[smallest >= 0]
+    order = np.argsort(sizes[smallest], kind="stable")[:_READ_CLASSES]
+    shown = [
+        f"{_class_text(after.iloc[first_row[i]], demand.quasi, rules, kind_of)} ({_rows(sizes[smallest[i]])})"
+        for i in order
+    ]
     classes = f"{len(smallest):,} class{'es' if len(smallest) != 1 else ''}"
     lines = [
         f"safe_extract: {count:,} of {_rows(len(after))} are in {classes} of {demand}.",
@@ -248,7 +252,8 @@ def _refusal(
     path = _path(before, after, demand, rules, kind_of)
     if path:
         name, rule, left = path[0]
-        lines.append(f"Generalise further; {name} gains most: by {rule!r} it leaves {left:,} of these rows.")
+        if left < count:
+            lines.append(f"Generalise further; {name} gains most: by {rule!r} it leaves {left:,} of these rows.")
         enough = {name: rule for name, rule, _ in path}
         left = path[-1][2]
         if left <= demand.suppress_share * len(after):
@@ -264,16 +269,8 @@ def _rows(count: int) -> str:
     return f"{count:,} row{'s' if count != 1 else ''}"
 
 
-def _class_text(
-    after: pd.DataFrame,
-    codes: np.ndarray,
-    number: int,
-    quasi: list[str],
-    rules: Mapping[str, Coarsening],
-    kind_of: Mapping[str, str],
-) -> str:
+def _class_text(row: pd.Series, quasi: list[str], rules: Mapping[str, Coarsening], kind_of: Mapping[str, str]) -> str:
     """Name a class by values that many share; an exact date or code would single somebody out here."""
-    row = after[quasi].iloc[int(np.argmax(codes == number))]
     shared = {name: name in rules or kind_of[name] in ("place", "category") for name in quasi}
     values = {name: "missing" if pd.isna(row[name]) else row[name] for name in quasi}
     return ", ".join(f"{name} {values[name] if shared[name] else '(exact)'}" for name in quasi)
