@@ -235,9 +235,10 @@ def golden_records(
         When the record was last changed; a missing moment counts as the earliest. Where the column is absent, no rule
         may be "most recent".
     compare : pandas.DataFrame, optional
-        The same records in normal form, with the id and any of the fields. Values are taken from `records` and
-        compared here, so that one phone number written in two ways is one value; a value without a normal form counts
-        as missing. Default: values are compared as they are written.
+        Normal forms of some fields, with the rows and the index of `records`, as `normalise_records` makes them. Values
+        are taken from `records` and compared here, so that one phone number written in two ways is one value; a value
+        without a normal form counts as missing. Where the normal form moves values between columns, as with swapped
+        names, put the moved ones into `records` first. Default: values are compared as they are written.
     not_values : sequence of str
         Texts that stand in a field without being a value, such as a courtesy title for a given name; they count as
         missing.
@@ -287,20 +288,19 @@ def golden_records(
     chosen = default_rules(records) if rules is None else rules
     plans, problems = _plans(records, chosen, source_col, updated_col)
     problems += _match_problems(records[id_col], clusters, id_col, cluster_col)
-    if compare is not None:
-        problems += _compare_problems(records, compare, id_col)
+    if compare is not None and not compare.index.equals(records.index):
+        problems.append("compare must have the rows and the index of records; make it from them, and sort neither")
     raise_problems("golden_records", problems)
 
     codes, names = pd.factorize(_clusters_of(records[id_col], clusters, id_col, cluster_col), sort=True)
     line_up = _line_up(records, codes, len(names), id_col, updated_col)
-    twins = None if compare is None else compare.set_index(id_col).reindex(records[id_col])
     made = {cluster_col: names, "n_records": np.bincount(codes, minlength=len(names))}
     choices = []
     for plan in plans:
         if plan.rule in _FLAG_RULES:
             choice, made[plan.fields[0]] = _flag_choice(records, plan, line_up)
         else:
-            columns = {name: _column(records[name], twins, not_values) for name in plan.fields}
+            columns = {name: _column(records[name], compare, not_values) for name in plan.fields}
             choice = _value_choice(columns, plan, line_up, records[source_col])
             for name, column in columns.items():
                 absent = (choice.position >= 0) & (column.written[choice.position] < 0)
@@ -329,14 +329,14 @@ class _Column:
     n_compared: int
 
 
-def _column(values: pd.Series, twins: pd.DataFrame | None, not_values: Sequence[str]) -> _Column:
+def _column(values: pd.Series, compare: pd.DataFrame | None, not_values: Sequence[str]) -> _Column:
     written, distinct = pd.factorize(values)
     if not_values and (pd.api.types.is_string_dtype(distinct) or distinct.dtype == object):
         no_value = np.any([distinct == text for text in not_values], axis=0)
         written = np.where(np.append(no_value, True)[written], -1, written)
     compared, n_compared = written, len(distinct)
-    if twins is not None and values.name in twins:
-        compared, alike = pd.factorize(twins[values.name])
+    if compare is not None and values.name in compare:
+        compared, alike = pd.factorize(compare[values.name])
         compared, written = np.where(written < 0, -1, compared), np.where(compared < 0, -1, written)
         n_compared = len(alike)
     return _Column(written, distinct, compared, n_compared)
@@ -443,17 +443,6 @@ def _clusters_of(ids: pd.Series, clusters: pd.DataFrame, id_col: str, cluster_co
     row = np.empty(n, dtype=np.int64)
     row[number_clustered] = np.arange(len(clusters))
     return clusters[cluster_col].take(row[number])
-
-
-def _compare_problems(records: pd.DataFrame, compare: pd.DataFrame, id_col: str) -> list[str]:
-    problems = missing_columns(compare, (id_col,), "compare")
-    if problems:
-        return problems
-    if repeated := int(compare[id_col].duplicated().sum()):
-        problems.append(f"compare repeats {repeated:,} record ids; keep one row a record")
-    if absent := int((~records[id_col].isin(compare[id_col])).sum()):
-        problems.append(f"compare lacks {absent:,} of the records; give the normal form of all")
-    return problems
 
 
 @dataclass(frozen=True)

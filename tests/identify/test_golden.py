@@ -200,12 +200,14 @@ def test_values_are_compared_in_normal_form_and_taken_as_written():
         }
     )
     clusters = pd.DataFrame({"record_id": records["record_id"], "cluster_id": 1})
-    normal = pd.DataFrame({"record_id": ["r4", "r3", "r2", "r1"], "phone": [None, "1599", "1541", "1541"]})
+    normal = pd.DataFrame({"phone": ["1541", "1541", "1599", None]})
     as_written = golden_records(records, clusters, {"phone": "most frequent"})
     compared = golden_records(records, clusters, {"phone": "most frequent"}, compare=normal)
     assert as_written.records["phone"].tolist() == ["none"]
     assert compared.records["phone"].tolist() == ["154 1"]
     assert compared.provenance[["competing", "agreement_share"]].to_numpy().tolist() == [[1, 2 / 3]]
+    with pytest.raises(ParameterError, match="the rows and the index of records"):
+        golden_records(records, clusters, {"phone": "most frequent"}, compare=normal.head(3))
 
 
 def test_default_rules_recognise_other_records():
