@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from crm_utils.language import formula_safe
 
 LABEL = "same_person"
 
-_WEIGHTS = (-10.0, -5.0, 0.0, 5.0, 10.0, 20.0)
+_WEIGHTS = (-10.0, -5.0, 0.0, 5.0, 10.0)
 _UNSURE_WORDS = ("unsure", "?", "？", "maybe", "不确定", "不確定")
 _WORDS = {
     **dict.fromkeys(TRUE_WORDS, "yes"),
@@ -44,8 +45,10 @@ def draw_review_sample(
 ) -> pd.DataFrame:
     """Draw pairs to be looked at by people: a random sample within bands of match weight.
 
-    Half of the sample is spread evenly over the bands, half goes where the model is least sure: in proportion to the
-    sum of √(p(1 − p)) over a band's pairs, which would be Neyman's allocation if the probabilities were right.
+    Half of the sample goes where the model is least sure, in proportion to the sum of √(p(1 − p)) over a band's pairs:
+    Neyman's allocation, if the probabilities are right. The other half checks the model where it is sure, in proportion
+    to (pairs in the band)^⅔: where all n labels of a band of N agree, doubt about N/n of its pairs remains, and this
+    makes the sum of squared doubts least.
 
     Parameters
     ----------
@@ -268,13 +271,14 @@ def _edges(weights: Sequence[float], threshold: float | None) -> tuple[np.ndarra
 
 
 def _allocate(size: int, available: np.ndarray, unsure: np.ndarray) -> np.ndarray:
-    """Spread `size` over bands: half evenly, half by uncertainty, never more than a band has."""
+    """Spread `size` over bands: half by uncertainty, half by number; at least two each, never more than there are."""
     filled = available > 0
     if size < 2 * filled.sum():
         raise ParameterError(
             f"draw_review_sample: size is {size} for {filled.sum()} bands with pairs; draw at least two for each."
         )
-    wish = np.where(filled, 0.5 / filled.sum(), 0.0) + 0.5 * unsure / (unsure.sum() or 1.0)
+    number = available ** (2 / 3)
+    wish = 0.5 * number / number.sum() + 0.5 * unsure / (unsure.sum() or 1.0)
     sizes = np.minimum(available, np.where(filled, 2, 0))
     while (left := min(size, available.sum()) - sizes.sum()) > 0:
         room = np.where(sizes < available, wish, 0.0)
@@ -308,13 +312,17 @@ def _cell_text(cell: Any) -> str:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    options = {"dtype": "str", "keep_default_na": False, "sep": None, "engine": "python"}
     try:
-        return pd.read_csv(path, encoding="utf-8-sig", **options)
-    except UnicodeDecodeError:
-        return pd.read_csv(path, encoding="gb18030", **options)
+        content = path.read_bytes()
     except FileNotFoundError:
         raise ParameterError(f"read_review: there is no file {path}; write one with write_review.") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("gb18030", errors="replace")
+    header = text.partition("\n")[0]
+    separator = max(",;\t", key=header.count)  # spreadsheets write what their language uses
+    return pd.read_csv(io.StringIO(text), sep=separator, dtype="str", keep_default_na=False)
 
 
 def _label_text(value: Any) -> str:

@@ -61,10 +61,10 @@ def threshold_curve(
     -------
     pandas.DataFrame
         One row a threshold, ascending: ``threshold``, ``match_weight`` (its log2 odds), ``links``, ``correct_links``,
-        ``false_merges``, ``missed_merges`` (among scored pairs), ``lost_in_blocking`` (pairs of one person that were
-        never scored), ``blocking_recall`` (share that was), ``precision``, ``recall``, ``f1``, ``precision_low`` and
-        ``_high``, ``recall_low`` and ``_high``, and ``cost`` of false and missed merges, without what blocking lost:
-        no threshold changes that.
+        ``false_merges``, ``missed_merges`` (among scored pairs), ``lost_in_blocking`` (pairs of one person that are
+        not among `pairs`: never compared, or scored too low to be kept), ``blocking_recall`` (share that is among
+        them), ``precision``, ``recall``, ``f1``, ``precision_low`` and ``_high``, ``recall_low`` and ``_high``, and
+        ``cost`` of false and missed merges, without what blocking lost: no threshold changes that.
 
     Raises
     ------

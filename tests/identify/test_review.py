@@ -49,11 +49,16 @@ class TestSample:
             assert band["sampling_weight"].to_numpy() == pytest.approx(size / len(band))
         assert sample["sampling_weight"].sum() == pytest.approx(len(pairs))
 
-    def test_more_where_the_model_is_unsure(self, pairs, records):
-        sample = draw_review_sample(pairs, records, size=100, weights=[-3, 3])
-        drawn = sample.groupby("band_from").size()
-        assert drawn.loc[-3.0] > drawn.drop(-3.0).max()
-        assert (drawn >= 100 / 2 / 3 - 1).all()
+    def test_more_where_the_model_is_unsure_and_where_there_are_many(self):
+        """By hand: 1000, 64 and 216 pairs, of which the power ⅔ is 100, 16 and 36."""
+        weight = np.repeat([-6.0, 0.0, 6.0], [1_000, 64, 216])
+        probability = np.repeat([0.01, 0.5, 0.99], [1_000, 64, 216])
+        p = pd.DataFrame({"record_id_l": np.arange(1_280), "record_id_r": 2_000 + np.arange(1_280)})
+        p = p.assign(match_weight=weight, match_probability=probability)
+        drawn = draw_review_sample(p, pd.DataFrame({"record_id": range(4_000)}), size=90, weights=[-3, 3])
+        doubt = np.array([1_000, 64, 216]) * np.sqrt([0.01 * 0.99, 0.25, 0.99 * 0.01])
+        expected = 90 * (0.5 * np.array([100, 16, 36]) / 152 + 0.5 * doubt / doubt.sum())
+        assert drawn.groupby("band_from").size().to_numpy() == pytest.approx(expected, abs=1.5)
 
     def test_every_pair_of_a_band_is_as_likely(self, pairs, records):
         drawn = np.zeros(len(pairs))
