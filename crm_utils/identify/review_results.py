@@ -284,7 +284,8 @@ def _notes(bands: pd.DataFrame, blank: int, pairs: int) -> tuple[str, ...]:
     notes = [
         tr(
             "Only the {pairs:,} scored pairs can be judged. Records of one person that blocking never brought "
-            "together, or that scored too low to be kept, are missed without being seen here; recall over all records is lower."
+            "together, or that scored too low to be kept, are missed without being seen here; recall over all "
+            "records is lower."
         ).format(pairs=pairs)
     ]
     if unsure := int(bands["unsure"].sum()):
