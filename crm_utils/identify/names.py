@@ -43,7 +43,24 @@ def _plain(text: str) -> str:
     return text
 
 
-def _read_names(names: pd.Series) -> pd.Series:
+def read_names(names: pd.Series) -> pd.Series:
+    """Read names in simplified characters and ordinary width, as spelt, without courtesy words.
+
+    Parameters
+    ----------
+    names : pandas.Series
+        Whole names or parts of them.
+
+    Returns
+    -------
+    pandas.Series
+        Of dtype ``str``; NaN where nothing, or a courtesy word alone, is written.
+
+    Examples
+    --------
+    >>> read_names(pd.Series(["小明先生", "Mrs", "Dr. Ann Lee", "王（老客户）"])).tolist()
+    ['小明', nan, 'Ann Lee', '王']
+    """
     texts = to_simplified(read_text(names, is_name=True))
     return on_distinct(texts, lambda distinct: [_plain(text) or None for text in distinct])
 
@@ -54,7 +71,7 @@ def _clean(names: pd.Series) -> pd.Series:
     def fold(text: str) -> str | None:
         return _plain(_INSIDE_CHINESE.sub("", text.casefold())) or None
 
-    return on_distinct(_read_names(names), lambda distinct: [fold(text) for text in distinct])
+    return on_distinct(read_names(names), lambda distinct: [fold(text) for text in distinct])
 
 
 def _split_chinese(text: str) -> tuple[str, str]:
@@ -151,7 +168,7 @@ def split_full_name(names: pd.Series) -> pd.DataFrame:
     2           Wang   Xiaoming
     3  van Beethoven     Ludwig
     """
-    texts = _read_names(names)
+    texts = read_names(names)
     codes, distinct = pd.factorize(texts)
     distinct = pd.Series(distinct, dtype="str")
     chinese = has_han(distinct)
