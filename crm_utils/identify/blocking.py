@@ -125,4 +125,6 @@ def limit_blocks(keys: pd.DataFrame, *, max_block: int, max_pairs: int) -> tuple
         # A block of one makes no pair; without its key the join has less to carry.
         alone_or_large = key.isin(sizes.index[large | (sizes < 2)])
         kept[name] = key.mask(alone_or_large) if used else key.mask(np.ones(len(key), dtype=bool))
-    return pd.DataFrame(kept, index=keys.index), pd.DataFrame(rows)
+    columns = ["blocks", "largest_block", "pairs", "blocks_set_aside", "pairs_set_aside", "used"]
+    counts = pd.DataFrame(rows, columns=columns).astype({"used": bool})
+    return pd.DataFrame(kept, index=keys.index), counts

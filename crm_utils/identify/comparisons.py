@@ -40,13 +40,13 @@ def _alike(column: str) -> str:
 
 
 def _level(
-    condition: str, label: str, *, frequency_of: str | None = None, null: bool = False
+    condition: str, label: str, m: float, u: float, *, frequency_of: str | None = None
 ) -> ComparisonLevelCreator:
+    """One level; m and u are usual values, for tables too small to learn them from."""
     from splink.comparison_level_library import CustomLevel
 
     level = CustomLevel(condition, label_for_charts=label, base_dialect_str="duckdb")
-    if null:
-        level.configure(is_null_level=True)
+    level.configure(m_probability=m, u_probability=u)
     if frequency_of:
         # The level's own u is the average of the frequencies that the adjustment replaces.
         level.configure(
@@ -55,29 +55,36 @@ def _level(
     return level
 
 
-def _comparison(name: str, levels: list[ComparisonLevelCreator]) -> ComparisonCreator:
-    from splink.comparison_level_library import ElseLevel
+def _comparison(name: str, unknown: str, levels: list[ComparisonLevelCreator]) -> ComparisonCreator:
+    from splink.comparison_level_library import CustomLevel, ElseLevel
     from splink.comparison_library import CustomComparison
 
-    last = ElseLevel().configure(label_for_charts="differs")
-    return CustomComparison(output_column_name=name, comparison_levels=[*levels, last])
+    first = CustomLevel(unknown, label_for_charts="unknown", base_dialect_str="duckdb").configure(is_null_level=True)
+    m, u = (sum(getattr(level, part) for level in levels) for part in ("m_probability", "u_probability"))
+    last = ElseLevel().configure(label_for_charts="differs", m_probability=1 - m, u_probability=1 - u)
+    return CustomComparison(output_column_name=name, comparison_levels=[first, *levels, last])
 
 
 def _compare_names() -> ComparisonCreator:
     """One comparison for the whole name: its parts are written by the same hand, so they are not two proofs."""
-    no_given = _unknown("given_sound")
+    no_family, no_given = _unknown("family_sound"), _unknown("given_sound")
     levels = [
-        _level(f"{_unknown('family_sound')} and {no_given}", "unknown", null=True),
-        _level(_same("full_name"), "same, written alike", frequency_of="full_name"),
-        _level(_same("full_sound"), "same sound", frequency_of="full_sound"),
-        _level(f"{_same('family_sound')} and {_alike('given_sound')}", "family same, given similar"),
-        _level(f"{_same('given_sound')} and {_alike('family_sound')}", "given same, family similar"),
-        _level(f"{_same('family_sound')} and {no_given}", "family same, given unknown", frequency_of="family_sound"),
-        _level(_same("family_sound"), "family same, given differs"),
-        _level(f"{_same('given_sound')} and {_unknown('family_sound')}", "given same, family unknown"),
-        _level(_same("given_sound"), "given same, family differs"),
+        _level(_same("full_name"), "same, written alike", 0.60, 0.0008, frequency_of="full_name"),
+        _level(_same("full_sound"), "same sound", 0.25, 0.0008, frequency_of="full_sound"),
+        _level(f"{_same('family_sound')} and {_alike('given_sound')}", "family same, given similar", 0.04, 0.002),
+        _level(f"{_same('given_sound')} and {_alike('family_sound')}", "given same, family similar", 0.03, 0.001),
+        _level(
+            f"{_same('family_sound')} and {no_given}",
+            "family same, given unknown",
+            0.02,
+            0.01,
+            frequency_of="family_sound",
+        ),
+        _level(_same("family_sound"), "family same, given differs", 0.01, 0.03),
+        _level(f"{_same('given_sound')} and {no_family}", "given same, family unknown", 0.01, 0.003),
+        _level(_same("given_sound"), "given same, family differs", 0.02, 0.005),
     ]
-    return _comparison("name", levels)
+    return _comparison("name", f"{no_family} and {no_given}", levels)
 
 
 def _compare_date(column: str) -> ComparisonCreator:
@@ -87,30 +94,24 @@ def _compare_date(column: str) -> ComparisonCreator:
         f"and substr({left}, 9, 2) = substr({right}, 6, 2)"
     )
     levels = [
-        _level(_unknown(column), "unknown", null=True),
-        _level(_same(column), "same"),
-        _level(swapped, "day and month exchanged"),
-        _level(_near(column, 1, start=5, end=5), "one digit differs"),
-        _level(f"substr({left}, 1, 4) = substr({right}, 1, 4)", "same year"),
+        _level(_same(column), "same", 0.90, 0.0005),
+        _level(swapped, "day and month exchanged", 0.02, 0.0001),
+        _level(_near(column, 1, start=5, end=5), "one digit differs", 0.03, 0.002),
+        _level(f"substr({left}, 1, 4) = substr({right}, 1, 4)", "same year", 0.02, 0.02),
     ]
-    return _comparison(column, levels)
+    return _comparison(column, _unknown(column), levels)
 
 
 def _compare_near(column: str, *, start: int, end: int) -> ComparisonCreator:
     levels = [
-        _level(_unknown(column), "unknown", null=True),
-        _level(_same(column), "same"),
-        _level(_near(column, 2, start=start, end=end), "a slip apart"),
+        _level(_same(column), "same", 0.90, 0.0005),
+        _level(_near(column, 2, start=start, end=end), "a slip apart", 0.05, 0.0005),
     ]
-    return _comparison(column, levels)
+    return _comparison(column, _unknown(column), levels)
 
 
 def _compare_exactly(column: str) -> ComparisonCreator:
-    levels = [
-        _level(_unknown(column), "unknown", null=True),
-        _level(_same(column), "same", frequency_of=column),
-    ]
-    return _comparison(column, levels)
+    return _comparison(column, _unknown(column), [_level(_same(column), "same", 0.95, 0.30, frequency_of=column)])
 
 
 def _compare_contact(phones: list[str], streets: list[str], codes: list[str], places: list[str]) -> ComparisonCreator:
@@ -126,37 +127,43 @@ def _compare_contact(phones: list[str], streets: list[str], codes: list[str], pl
     def all_unknown(columns: list[str]) -> str:
         return "(" + " and ".join(_unknown(column) for column in columns) + ")"
 
-    everything = [*phones, *streets, *codes, *places]
-    levels = [_level(all_unknown(everything), "unknown", null=True)]
-    same_phone, near_phone = (any_of([_same(p) for p in phones]), any_of([_near(p, 2, start=9, end=4) for p in phones]))
-    same_street = any_of([_same(s) for s in streets])
-    near_street = any_of([_near(s, 3, start=4, end=9) for s in streets])
+    levels = []
+    same_phone = any_of([_same(phone) for phone in phones])
+    near_phone = any_of([_near(phone, 2, start=9, end=4) for phone in phones])
+    same_street = any_of([_same(street) for street in streets])
+    near_street = any_of([_near(street, 3, start=4, end=9) for street in streets])
+    area = [*codes, *places]
     if phones and streets:
         levels += [
-            _level(f"{same_phone} and {same_street}", "phone and address same"),
-            _level(f"{same_phone} and {all_unknown(streets)}", "phone same, address unknown"),
-            _level(same_phone, "phone same, address differs"),
-            _level(f"{near_phone} and {same_street}", "phone a slip apart, address same"),
-            _level(near_phone, "phone a slip apart"),
-            _level(f"{same_street} and {all_unknown(phones)}", "address same, phone unknown"),
-            _level(same_street, "address same, phone differs"),
+            _level(f"{same_phone} and {same_street}", "phone and address same", 0.50, 0.0005),
+            _level(f"{same_phone} and {all_unknown(streets)}", "phone same, address unknown", 0.20, 0.0002),
+            _level(same_phone, "phone same, address differs", 0.05, 0.0002),
+            _level(f"{near_phone} and {same_street}", "phone a slip apart, address same", 0.03, 0.0001),
+            _level(near_phone, "phone a slip apart", 0.03, 0.0001),
+            _level(f"{same_street} and {all_unknown(phones)}", "address same, phone unknown", 0.05, 0.0005),
+            _level(same_street, "address same, phone differs", 0.03, 0.0005),
         ]
     elif phones:
-        levels += [_level(same_phone, "phone same"), _level(near_phone, "phone a slip apart")]
+        levels += [
+            _level(same_phone, "phone same", 0.80, 0.0005),
+            _level(near_phone, "phone a slip apart", 0.05, 0.0002),
+        ]
     elif streets:
-        area = [*codes, *places]
         if area:
             same_area = any_of([_same(column) for column in area])
             levels += [
-                _level(f"{same_street} and {same_area}", "address and area same"),
-                _level(f"{near_street} and {same_area}", "address similar, area same"),
+                _level(f"{same_street} and {same_area}", "address and area same", 0.60, 0.0005),
+                _level(f"{near_street} and {same_area}", "address similar, area same", 0.10, 0.0002),
             ]
-        levels += [_level(same_street, "address same"), _level(near_street, "address similar")]
+        levels += [
+            _level(same_street, "address same", 0.05, 0.0002),
+            _level(near_street, "address similar", 0.02, 0.0005),
+        ]
     if codes and places:
-        both = f"{any_of([_same(c) for c in codes])} and {any_of([_same(p) for p in places])}"
-        levels.append(_level(both, "code and place same"))
-    levels += [_level(any_of([_same(column)]), f"{column} same") for column in [*codes, *places]]
-    return _comparison("contact", levels)
+        both = f"{any_of([_same(code) for code in codes])} and {any_of([_same(place) for place in places])}"
+        levels.append(_level(both, "code and place same", 0.02, 0.01))
+    levels += [_level(_same(column), f"{column} same", 0.02, 0.03) for column in area]
+    return _comparison("contact", all_unknown([*phones, *streets, *area]), levels)
 
 
 def comparisons_for(fields: Mapping[str, str], prepared: pd.DataFrame) -> list[ComparisonCreator]:

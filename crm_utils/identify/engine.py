@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,9 +15,10 @@ _KEYS = ("block_", "train_")
 _EM_ITERATIONS = 100
 _EM_CONVERGENCE = 1e-4
 _EM_PAIRS = 2_000_000
-# What a level counts for where there are too few records to learn it: a field of the same person is written alike in
-# six cases of seven, and in one of a hundred among different people.
+# Of a comparison that brings no usual values of its own: a field of one person is written alike in six cases of seven,
+# and in one of a hundred among different people.
 _USUAL_M, _USUAL_U = 0.85, 0.01
+_BLUNT = 100  # times the usual u: agreement that proves nothing
 _RAREST_M = 1e-4  # what a sample of pairs cannot show to be rarer
 _DIGITS = 12
 
@@ -54,6 +56,11 @@ class Engine:
             em_convergence=_EM_CONVERGENCE,
             max_iterations=_EM_ITERATIONS,
         ).create_settings_dict(self._api.sql_dialect.sql_dialect_str)
+        self._usual = {
+            (name, level["label_for_charts"]): (level.pop("m_probability", None), level.pop("u_probability", None))
+            for name, levels in self.comparisons()
+            for level in levels
+        }
 
     def _register(self, frame: pd.DataFrame) -> Any:
         if self._backend != "duckdb":
@@ -83,13 +90,14 @@ class Engine:
         ]
 
     def assume(self) -> None:
-        """Give every level its usual m and u, for tables too small to learn them from."""
-        for _, levels in self.comparisons():
-            others = max(len(levels) - 1, 1)
+        """Take the usual m and u of every level, for tables too small to learn them from."""
+        for name, levels in self.comparisons():
             for number, level in enumerate(levels):
-                level["m_probability"] = _usual_m(number, len(levels))
-                level["u_probability"] = _USUAL_U
-            levels[-1]["u_probability"] = 1 - _USUAL_U * others
+                usual = self._usual.get((name, level["label_for_charts"]), (None, None))
+                level["m_probability"] = usual[0] or _usual_m(number, len(levels))
+                level["u_probability"] = usual[1] or _usual_u(number, len(levels))
+                # In a table of a few records even a rare value is a large part.
+                level.pop("tf_adjustment_column", None)
 
     def estimate_u(self, *, max_pairs: int, seed: int) -> None:
         """Estimate u from pairs of records drawn at random, which are almost all of different people."""
@@ -97,10 +105,16 @@ class Engine:
         linker.training.estimate_u_using_random_sampling(max_pairs=max_pairs, seed=seed)
         self.model = linker.misc.save_model_to_json()
         drawn = min(max_pairs, self._records * (self._records - 1) / 2)
-        for _, levels in self.comparisons():
+        for name, levels in self.comparisons():
             for level in levels:
                 # Half a pair stands for a level that no drawn pair showed: it is rare, not impossible.
                 level.setdefault("u_probability", 0.5 / drawn)
+            usual = self._usual.get((name, levels[0]["label_for_charts"]), (None, None))[1]
+            found = levels[0]["u_probability"]
+            if usual and found > _BLUNT * usual:
+                self.notes.append(
+                    f"Random pairs of records agree on {name} in {found:.0%} of cases: it hardly tells people apart."
+                )
 
     def estimate_m(self, blocks: Mapping[str, Sequence[str]]) -> None:
         """Estimate m by EM within each kind of block; `blocks` gives the columns behind each column of keys."""
@@ -108,6 +122,8 @@ class Engine:
 
         linker = self._linker()
         for key, columns in blocks.items():
+            if all(set(columns) & _columns(levels) for _, levels in self.comparisons()):
+                continue  # every comparison is used up by the block itself
             agree = " and ".join(f'l."{column}" = r."{column}"' for column in [key, *columns])
             try:
                 session = linker.training.estimate_parameters_using_expectation_maximisation(
@@ -137,11 +153,12 @@ class Engine:
         for name, levels in self.comparisons():
             if not any("m_probability" in level for level in levels):
                 self.notes.append(
-                    f"No block had pairs enough to learn how often {name} agrees within a person; a usual value of "
-                    f"{_USUAL_M:.0%} is assumed."
+                    f"No block had pairs enough to learn how often {name} agrees within a person; usual values "
+                    "are assumed."
                 )
                 for number, level in enumerate(levels):
-                    level["m_probability"] = _usual_m(number, len(levels))
+                    usual = self._usual.get((name, level["label_for_charts"]), (None, None))
+                    level["m_probability"] = usual[0] or _usual_m(number, len(levels))
             for level in levels:
                 # A level never seen within a person says nothing either way: its weight is nought. Sums made in another
                 # order differ in their last digits; those are cut, so that two runs agree.
@@ -186,6 +203,15 @@ class Engine:
 
 def _usual_m(number: int, levels: int) -> float:
     return _USUAL_M if number == 0 else (1 - _USUAL_M) / (levels - 1)
+
+
+def _usual_u(number: int, levels: int) -> float:
+    return _USUAL_U if number < levels - 1 else 1 - _USUAL_U * (levels - 1)
+
+
+def _columns(levels: list[dict[str, Any]]) -> set[str]:
+    """Columns that the conditions of the levels compare."""
+    return {name for level in levels for name in re.findall(r'"(\w+)_l"', level["sql_condition"])}
 
 
 def _is_number(column: str) -> bool:

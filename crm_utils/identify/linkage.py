@@ -328,8 +328,8 @@ def _prepare(
 
 def _blocking_notes(blocking: pd.DataFrame, settings: LinkSettings) -> list[str]:
     notes = [
-        f"Blocking on {row.rule}: {row.blocks_set_aside:,} values stand in more than {settings.max_block:,} records "
-        f"each (the largest: {row.largest_block:,}) and propose no pairs."
+        f"Blocking on {row.rule}: values that stand in more than {settings.max_block:,} records propose no pairs: "
+        f"{row.blocks_set_aside:,} of them, the most frequent in {row.largest_block:,} records."
         for row in blocking[blocking["blocks_set_aside"] > 0].itertuples()
     ]
     notes += [
