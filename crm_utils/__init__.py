@@ -16,6 +16,7 @@ _HOMES = {
     "CrmError": "crm_utils.errors",
     "DataFloorError": "crm_utils.errors",
     "ParameterError": "crm_utils.errors",
+    "PrivacyError": "crm_utils.errors",
     "Company": "crm_utils.company",
     "check_company": "crm_utils.company",
     "check_floor": "crm_utils.errors",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         CrmError,
         DataFloorError,
         ParameterError,
+        PrivacyError,
         check_floor,
         check_parameters,
     )
