@@ -164,8 +164,8 @@ def impossible_clusters(
         for column in wanted.get(kind, []):
             values = joined[[cluster_col, column]].dropna()
             different = values.groupby(cluster_col)[column].nunique()
-            for cluster in different.index[different > 1]:
-                seen = values.loc[values[cluster_col] == cluster, column]
+            several = values[values[cluster_col].isin(different.index[different > 1])]
+            for cluster, seen in several.groupby(cluster_col)[column]:
                 if kind == "date" and not _far_apart(seen.unique()):
                     continue
                 found.append((f"one person, two {_PLURAL[kind]}", column, (cluster,), len(seen), seen.nunique()))

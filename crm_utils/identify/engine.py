@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ RECORD = "record"  # number of a record, in the order of the table
 _KEYS = ("block_", "train_")
 
 _EM_ITERATIONS = 100
-_EM_CONVERGENCE = 1e-4
+# The m of a level that no match shows shrinks towards nought with every iteration, and where it would leave the range
+# of floating-point numbers splink stops with an error; the next tolerance ends the iterations before.
+_EM_TOLERANCES = (1e-4, 1e-3, 1e-2)
 _EM_PAIRS = 2_000_000
 # Of a comparison that brings no usual values of its own: a field of one person is written alike in six cases of seven,
 # and in one of a hundred among different people.
@@ -53,7 +55,6 @@ class Engine:
             probability_two_random_records_match=self.prior,
             retain_matching_columns=True,
             retain_intermediate_calculation_columns=True,
-            em_convergence=_EM_CONVERGENCE,
             max_iterations=_EM_ITERATIONS,
         ).create_settings_dict(self._api.sql_dialect.sql_dialect_str)
         self._usual = {
@@ -72,10 +73,10 @@ class Engine:
         schema = pa.schema((name, pa.int64() if _is_number(name) else pa.string()) for name in frame.columns)
         return self._api.register(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
 
-    def _linker(self, rules: Sequence[Any] = ()) -> Any:
+    def _linker(self, rules: Sequence[Any] = (), **options: Any) -> Any:
         from splink import Linker
 
-        settings = {**self.model, "blocking_rules_to_generate_predictions": list(rules)}
+        settings = {**self.model, "blocking_rules_to_generate_predictions": list(rules), **options}
         # Its log speaks of levels that were not observed; `notes` does so in words of our own.
         return Linker(self._table, settings, log_level="ERROR", validate_settings=False)
 
@@ -118,9 +119,27 @@ class Engine:
 
     def estimate_m(self, blocks: Mapping[str, Sequence[str]]) -> None:
         """Estimate m by EM within each kind of block; `blocks` gives the columns behind each column of keys."""
+        for tolerance in _EM_TOLERANCES:
+            linker = self._linker(em_convergence=tolerance)
+            try:
+                self.training = list(self._train(linker, blocks))
+            except ValueError as error:
+                if "m_probability" not in str(error):
+                    raise
+            else:
+                self.model = linker.misc.save_model_to_json()
+                break
+        self.notes += [
+            f"EM within blocks of {run['within']} did not converge in {_EM_ITERATIONS} iterations: the weights are not "
+            "settled. Compare fewer fields, or link more records together."
+            for run in self.training
+            if not run["converged"]
+        ]
+        self._fill_m()
+
+    def _train(self, linker: Any, blocks: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
         from splink.internals.exceptions import EMTrainingException
 
-        linker = self._linker()
         for key, columns in blocks.items():
             if all(set(columns) & _columns(levels) for _, levels in self.comparisons()):
                 continue  # every comparison is used up by the block itself
@@ -133,21 +152,12 @@ class Engine:
                 continue
             iterations = len(session._core_model_settings_history) - 1  # shown by splink in its charts only
             learned = [comparison.output_column_name for comparison in session.core_model_settings.comparisons]
-            self.training.append(
-                {
-                    "within": " + ".join(columns),
-                    "learned": ", ".join(learned),
-                    "iterations": iterations,
-                    "converged": iterations < _EM_ITERATIONS,
-                }
-            )
-            if iterations >= _EM_ITERATIONS:
-                self.notes.append(
-                    f"EM within blocks of {' + '.join(columns)} did not converge in {_EM_ITERATIONS} iterations: the "
-                    "weights are not settled. Compare fewer fields, or link more records together."
-                )
-        self.model = linker.misc.save_model_to_json()
-        self._fill_m()
+            yield {
+                "within": " + ".join(columns),
+                "learned": ", ".join(learned),
+                "iterations": iterations,
+                "converged": iterations < _EM_ITERATIONS,
+            }
 
     def _fill_m(self) -> None:
         for name, levels in self.comparisons():
@@ -211,7 +221,7 @@ def _usual_u(number: int, levels: int) -> float:
 
 def _columns(levels: list[dict[str, Any]]) -> set[str]:
     """Columns that the conditions of the levels compare."""
-    return {name for level in levels for name in re.findall(r'"(\w+)_l"', level["sql_condition"])}
+    return {name for level in levels for name in re.findall(r'"([^"]+)_l"', level["sql_condition"])}
 
 
 def _is_number(column: str) -> bool:

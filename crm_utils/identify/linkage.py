@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,11 +17,12 @@ from crm_utils.identify.clusters import connected, consistent_clusters, unscored
 from crm_utils.identify.comparisons import comparisons_for
 from crm_utils.identify.engine import RECORD, Engine
 from crm_utils.identify.fields import check_fields, recognise_fields
-from crm_utils.identify.normalise import normalise_records
+from crm_utils.identify.normalise import NAME_KINDS, normalise_records
 
 LEARNING_FLOOR = 200  # records from which m and u are learned
 _LEAST_WEIGHT = -10.0  # bits; a pair below is one match in a thousand and is not kept
 _GROUP_PROBABILITY = 0.05  # from which a pair's neighbours are compared with each other too
+_TAKEN = (RECORD, "full_name", "full_sound")
 _TRAINING_BLOCKS = 3
 _TRAINING_PAIRS = 200_000_000
 
@@ -223,6 +225,7 @@ def link_records(
     _check(records, settings, threshold, id_col)
     fields = dict(recognise_fields(records) if settings.fields is None else settings.fields)
     check_fields(records, fields)
+    raise_problems("fields", _column_problems(fields))
     ids = pd.Index(records[id_col])
     prepared, compared, notes = _prepare(records, fields, settings)
 
@@ -295,6 +298,27 @@ def _check(records: pd.DataFrame, settings: LinkSettings, threshold: float, id_c
         if not isinstance(number, int) or number < 2:
             problems.append(f"{name} must be a whole number of at least 2, and is {number!r}")
     raise_problems("link_records", problems)
+
+
+def _column_problems(fields: Mapping[str, str]) -> list[str]:
+    """Say which columns the backend could not tell from its own, or could not name."""
+    problems, seen = [], {}
+    for column, kind in fields.items():
+        if not isinstance(column, str) or not re.fullmatch(r"[^\W\d][\w .-]*", column):
+            problems.append(f"the column {column!r} needs a name of letters and digits that starts with a letter")
+            continue
+        if kind in NAME_KINDS:
+            continue  # its values go into columns of their own
+        comparison = column if kind in ("date", "email", "identifier", "category") else ""
+        if comparison in ("name", "contact") or column in _TAKEN or column.startswith(("block_", "train_")):
+            problems.append(f"the column {column!r} has a name that linkage needs for itself; rename it")
+        for made in (column, f"{column}_year") if kind == "date" else (column,):
+            if made.casefold() in seen:
+                problems.append(
+                    f"the columns {seen[made.casefold()]!r} and {column!r} get in each other's way; rename one"
+                )
+            seen[made.casefold()] = column
+    return problems
 
 
 def _prepare(
