@@ -7,17 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crm_utils.identify.pinyin import COMMON_SURNAMES, count_syllables, sound_of
+from crm_utils.identify.pinyin import COMMON_SURNAMES, COMPOUND_SURNAMES, count_syllables, sound_of
 from crm_utils.identify.text import has_han
 
 # Probability from which a record is turned round, and the share of such records to begin with.
-CLEAR = 0.95
+CLEAR = 0.99
 _FIRST_SHARE, _LEAST_SHARE, _LARGEST_SHARE = 0.02, 0.001, 0.2
-_ROUNDS = 5
+_ROUNDS = 8
 # What is known of Chinese names before a table is seen, worth this many records: the shares of family and given names
-# of one, two and more characters, and the share of people with one of the hundred commonest surnames.
+# that are not Chinese, have one, two, more characters, or are a compound surname; and the share of people with one of
+# the hundred commonest surnames.
 _PRIOR_RECORDS = 20
-_FAMILY_LENGTHS, _GIVEN_LENGTHS = np.array([0.0, 0.99, 0.009, 0.001]), np.array([0.0, 0.15, 0.84, 0.01])
+_FAMILY_SHAPES, _GIVEN_SHAPES = np.array([0.0, 0.985, 0.004, 0.001, 0.01]), np.array([0.0, 0.15, 0.839, 0.01, 0.001])
+_SHAPES, _LONGEST, _COMPOUND = 5, 3, 4
 _COMMON_SHARE = 0.85
 # Names that could have occurred, beside those that did.
 _UNSEEN_NAMES = 1000
@@ -48,12 +50,14 @@ def _describe(names: pd.Series) -> _Tokens:
     sound_keys, _ = pd.factorize(np.concatenate([family, given]))
     common_sounds = {sound_of(name, is_family=True) for name in COMMON_SURNAMES}
     common = np.where(in_characters, names.isin(COMMON_SURNAMES), [sound in common_sounds for sound in family])
+    compound_sounds = {sound_of(name, is_family=True) for name in COMPOUND_SURNAMES}
+    compound = np.where(in_characters, names.isin(COMPOUND_SURNAMES), [sound in compound_sounds for sound in family])
     return _Tokens(
         text_key=np.arange(len(names)),
         family_sound_key=sound_keys[: len(names)],
         given_sound_key=sound_keys[len(names) :],
         is_chinese_text=in_characters,
-        shape=np.minimum(length, 3).astype("int64"),
+        shape=np.where(compound, _COMPOUND, np.minimum(length, _LONGEST)).astype("int64"),
         is_common_surname=common.astype(bool),
     )
 
@@ -63,8 +67,8 @@ class _Role:
 
     def __init__(self, tokens: _Tokens, sound_key: np.ndarray, is_family: bool, prior_records: float):
         self.tokens, self.sound_key = tokens, sound_key
-        lengths = _FAMILY_LENGTHS if is_family else _GIVEN_LENGTHS
-        self.prior_shapes = prior_records * lengths
+        shapes = _FAMILY_SHAPES if is_family else _GIVEN_SHAPES
+        self.prior_shapes = prior_records * shapes
         self.prior_names = np.zeros(len(sound_key))
         self.prior_rest = prior_records
         if is_family and prior_records:
@@ -78,7 +82,7 @@ class _Role:
         size = int(self.sound_key.max()) + 1
         self.by_text = np.bincount(self.tokens.text_key[seen], weight, minlength=len(self.tokens.text_key))
         self.by_sound = np.bincount(self.sound_key[seen], weight, minlength=size)
-        self.by_shape = np.bincount(self.tokens.shape[seen], weight, minlength=4)
+        self.by_shape = np.bincount(self.tokens.shape[seen], weight, minlength=_SHAPES)
         self.total = weight.sum()
         if not hasattr(self, "unseen"):
             # Good–Turing: names seen once tell how much is still unseen.
@@ -90,8 +94,8 @@ class _Role:
         shape = tokens.shape[token]
         others = self.total - own_weight
         of_shape = self.by_shape[shape] - own_weight + self.prior_shapes[shape] + 0.5
-        names_of_shape = np.bincount(tokens.shape, minlength=4)[shape] + _UNSEEN_NAMES
-        base = of_shape / (others + self.prior_shapes.sum() + 2) / names_of_shape
+        names_of_shape = np.bincount(tokens.shape, minlength=_SHAPES)[shape] + _UNSEEN_NAMES
+        base = of_shape / (others + self.prior_shapes.sum() + 0.5 * _SHAPES) / names_of_shape
         by_sound = self.by_sound[self.sound_key[token]]
         seen = np.where(tokens.is_chinese_text[token], self.by_text[token], by_sound) - own_weight
         unseen = self.unseen + self.prior_rest
@@ -121,9 +125,10 @@ def turned_probability(family: pd.Series, given: pd.Series) -> np.ndarray:
 
     (turned / not turned) · [P(g as family) P(f as given)] / [P(f as family) P(g as given)]
 
-    and, since turned records blur the counts, counts and odds are computed alternately (expectation–maximisation, five
-    rounds). Where most names of the table are Chinese, the hundred commonest surnames and the usual lengths of names
-    count as a few records more, so that a small table is read too; elsewhere the table speaks alone.
+    and, since turned records blur the counts, counts and odds are computed alternately, each round going half of the
+    way (damped expectation–maximisation, eight rounds). Where most names of the table are Chinese, the hundred
+    commonest surnames and the usual lengths of names count as a few records more, so that a small table is read too;
+    elsewhere the table speaks alone.
 
     References
     ----------
@@ -132,7 +137,7 @@ def turned_probability(family: pd.Series, given: pd.Series) -> np.ndarray:
     Examples
     --------
     >>> family, given = pd.Series(["王", "李", "建国"]), pd.Series(["小明", "秀英", "张"])
-    >>> (turned_probability(family, given) > 0.95).tolist()
+    >>> (turned_probability(family, given) >= CLEAR).tolist()
     [False, False, True]
     """
     result = np.zeros(len(family))
@@ -157,7 +162,9 @@ def turned_probability(family: pd.Series, given: pd.Series) -> np.ndarray:
         if_turned = as_family.log_probability(g, turned) + as_given.log_probability(f, turned)
         if_right = as_family.log_probability(f, 1 - turned) + as_given.log_probability(g, 1 - turned)
         log_odds = np.log(share / (1 - share)) + if_turned - if_right
-        turned = 1 / (1 + np.exp(-np.clip(log_odds, -500, 500)))
+        probability = 1 / (1 + np.exp(-np.clip(log_odds, -500, 500)))
+        # Half a step: two records that vouch for each other would change places for ever.
+        turned = (turned + probability) / 2
         share = np.clip(turned.mean(), _LEAST_SHARE, _LARGEST_SHARE)
-    result[whole] = turned
+    result[whole] = probability
     return result

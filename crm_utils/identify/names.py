@@ -210,7 +210,7 @@ def normalise_names(family: pd.Series, given: pd.Series) -> pd.DataFrame:
 
     Notes
     -----
-    Records are turned round where `crm_utils.identify.name_order.turned_probability` is at least 0.95: the names of
+    Records are turned round where `crm_utils.identify.name_order.turned_probability` is at least 0.99: the names of
     the whole table decide, so that the same record may be turned in one table and not in another, and a table has to
     be normalised as a whole. Names normalised once are not turned back.
 
