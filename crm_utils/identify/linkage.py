@@ -24,6 +24,8 @@ _LEAST_WEIGHT = -10.0  # bits; a pair below is one match in a thousand and is no
 _GROUP_PROBABILITY = 0.05  # from which a pair's neighbours are compared with each other too
 _TAKEN = (RECORD, "full_name", "full_sound")
 _TRAINING_BLOCKS = 3
+# Pairs a record beyond which a block holds so many people that agree by chance that EM takes some of them for matches.
+_CHANCE_PAIRS = 1.5
 _TRAINING_PAIRS = 200_000_000
 
 
@@ -370,6 +372,21 @@ def _blocking_notes(blocking: pd.DataFrame, settings: LinkSettings) -> list[str]
     return notes
 
 
+def _training_blocks(fields: Mapping[str, str], prepared: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Blocks in which EM can tell one person's pairs from others; together they leave every field to be learned."""
+    rules = blocking_rules(fields, prepared, rules="wide")
+    dates = [column for column, kind in fields.items() if kind == "date"]
+    # The whole name, a way to reach the person, and a date or number: each leaves the others to be learned.
+    alone = [columns for columns in rules if len(columns) == 1 and columns[0] in prepared]
+    alone = sorted([*alone, *((date,) for date in dates)], key=lambda columns: columns[0] != "full_sound")
+    areas = [column for kind in ("code", "place") for column, its in fields.items() if its == kind]
+    names = ["full_sound"] if "full_sound" in prepared else []
+    together = [
+        (first[0], second[0]) for first, second in ((names, dates), (dates, areas), (names, areas)) if first and second
+    ]
+    return list(dict.fromkeys([*alone, *together]))
+
+
 def _learn(
     prepared: pd.DataFrame,
     keys: pd.DataFrame,
@@ -380,23 +397,17 @@ def _learn(
     seed: int,
 ) -> Engine:
     """Put the records into the backend and learn the model there, or take usual values where there are too few."""
-    blocks = [
-        columns
-        for columns in blocking_rules(fields, prepared, rules="wide")
-        if len(columns) == 1 and columns[0] in prepared
-    ]
-    blocks += [(column,) for column, kind in fields.items() if kind == "date"]
-    # The whole name, a way to reach the person, and a date or number: each leaves the others to be learned.
-    blocks = sorted(dict.fromkeys(blocks), key=lambda columns: columns[0] != "full_sound")
+    blocks = _training_blocks(fields, prepared)
     training, counts = limit_blocks(
         blocking_keys(prepared, blocks), max_block=settings.max_block, max_pairs=_TRAINING_PAIRS
     )
     training.columns = [f"train_{number}" for number in range(len(blocks))]
     enough = [
-        (name, columns)
+        (name, columns, pairs > _CHANCE_PAIRS * len(prepared))
         for name, columns, pairs, used in zip(training, blocks, counts["pairs"], counts["used"], strict=True)
         if used and pairs
     ]
+    enough = [(name, columns) for name, columns, _ in sorted(enough, key=lambda block: block[2])]
     texts = prepared.select_dtypes(exclude="bool")
     table = pd.concat([texts, keys, training[[name for name, _ in enough]]], axis=1)
     table.insert(0, RECORD, np.arange(len(prepared)))

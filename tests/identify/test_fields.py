@@ -64,5 +64,5 @@ def test_all_problems_are_said_at_once():
 
 
 def test_nothing_declared_names_the_kinds():
-    with pytest.raises(ParameterError, match="no field is declared.*identifier"):
+    with pytest.raises(ParameterError, match=r"no field is declared.*identifier"):
         check_fields(pd.DataFrame(columns=["x"]), {})
