@@ -12,7 +12,7 @@ import pandas as pd
 from crm_utils.checks import raise_problems
 from crm_utils.errors import nearest_name
 from crm_utils.identify.dates import normalise_date
-from crm_utils.identify.quality_rules import DIMENSIONS, Complete, Fresh, Rule, Unique, Valid, default_rules
+from crm_utils.identify.quality_rules import DIMENSIONS, Complete, Fresh, Rule, Unique, Valid, default_quality_rules
 from crm_utils.identify.text import as_strings
 from crm_utils.intervals import wilson
 from crm_utils.language import tr
@@ -102,7 +102,7 @@ def quality_profile(
     table : pandas.DataFrame
         Records of one or several sources.
     rules : iterable of Rule, optional
-        `Complete`, `Valid`, `Unique`, `Fresh` and `Consistent` rules. Default: `default_rules`.
+        `Complete`, `Valid`, `Unique`, `Fresh` and `Consistent` rules. Default: `default_quality_rules`.
     source_col : str or None, default "source"
         Column with the source; None, or a table without a column ``source``: all records together.
     as_of : str or date, optional
@@ -146,7 +146,7 @@ def quality_profile(
     2   shop      validity        0       0
     3    web      validity        2       1  a•• •• •••••••
     """
-    rules = default_rules(table) if rules is None else tuple(rules)
+    rules = default_quality_rules(table) if rules is None else tuple(rules)
     raise_problems("quality_profile", _problems(table, rules, source_col, level))
     table = table.reset_index(drop=True)
     groups, sources = _sources(table, source_col)
@@ -245,6 +245,10 @@ def plot_quality(profile: pd.DataFrame, *, dimension: str = "completeness", ax: 
     shares = table.filter(regex="_share$")
     cells = shares.to_numpy(dtype=float)
     ax = new_axes(ax, figsize=(7.2, 1.2 + 0.36 * len(table)))
+    ax.set_title(tr("Share of records by source: {dimension}").format(dimension=tr(dimension)))
+    if cells.size == 0:
+        ax.set_axis_off()
+        return describe(ax, tr("There are no rules of {dimension}.").format(dimension=tr(dimension)))
     draw_heatmap(ax, cells, "{:.0%}")
     repeated = table["field"].duplicated(keep=False)
     labels = [
@@ -255,7 +259,6 @@ def plot_quality(profile: pd.DataFrame, *, dimension: str = "completeness", ax: 
     ax.set_yticks(range(len(labels)), labels, parse_math=False)
     ax.set_xticks(range(len(sources)), sources, parse_math=False)
     ax.xaxis.tick_top()
-    ax.set_title(tr("Share of records by source: {dimension}").format(dimension=tr(dimension)))
     low = np.unravel_index(np.nanargmin(cells), cells.shape) if np.isfinite(cells).any() else None
     text = tr("Heat map of {dimension} by field and source.").format(dimension=tr(dimension))
     if low is not None:

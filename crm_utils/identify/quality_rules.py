@@ -205,7 +205,7 @@ class Fresh:
     def judge(self, table: pd.DataFrame, groups: np.ndarray, as_of: pd.Timestamp | None) -> Judgement:
         """Judge every row."""
         days = _days(table[self.field])
-        age = (as_of - days).dt.days
+        age = ((pd.NaT if as_of is None else as_of) - days).dt.days
         return Judgement(days.notna().to_numpy(), (age <= self.within_days).to_numpy(bool))
 
 
@@ -450,7 +450,7 @@ def names_in_place(family: str, given: str) -> Consistent:
     return Consistent((family, given), test, "family and given name in their own fields")
 
 
-def default_rules(
+def default_quality_rules(
     table: pd.DataFrame,
     fields: Mapping[str, str] | None = None,
     *,
@@ -480,7 +480,7 @@ def default_rules(
     Examples
     --------
     >>> table = pd.DataFrame({"email": ["ann@example.com"], "updated_at": ["2025-05-01"]})
-    >>> [rule.dimension for rule in default_rules(table)]
+    >>> [rule.dimension for rule in default_quality_rules(table)]
     ['completeness', 'completeness', 'validity', 'uniqueness', 'timeliness']
     """
     fields = recognise_fields(table) if fields is None else dict(fields)
