@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crm_utils.identify.linkage import LinkResult
 
 _MOST_DRAWN_LEVELS = 40
+_NO_WEIGHT = 1e-3
 
 
 def _running(evidence: Sequence[str], seen: Sequence[str], weight: Sequence[float]) -> pd.DataFrame:
@@ -152,7 +153,7 @@ def plot_waterfall(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     for row, (value, at) in enumerate(
         zip([*weight, total[-1]], [*np.maximum(total, total - weight), max(total[-1], 0)], strict=True)
     ):
-        ax.text(at + 0.015 * (high - low), row, f"{value:+.1f}", va="center", fontsize=9)
+        ax.text(at + 0.015 * (high - low), row, f"{value:+.1f}".replace("-", "−"), va="center", fontsize=9)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_xlim(low - 0.03 * (high - low), high + 0.12 * (high - low))
     ax.invert_yaxis()
@@ -216,7 +217,7 @@ def plot_level_weights(result: LinkResult, *, ax: Axes | None = None) -> Axes:
         The axes, with alternative text attached. Levels that were never seen within a person, which weigh nothing,
         are not drawn.
     """
-    model = result.model[result.model["m"] != result.model["u"]].head(_MOST_DRAWN_LEVELS)
+    model = result.model[result.model["weight"].abs() > _NO_WEIGHT].head(_MOST_DRAWN_LEVELS)
     labels = [f"{row.comparison}: {row.level}" for row in model.itertuples()]
     ax = new_axes(ax, figsize=(7.2, 1 + 0.27 * max(len(labels), 2)))
     ax.barh(labels, model["weight"], color=[PALETTE[0] if value >= 0 else PALETTE[1] for value in model["weight"]])
@@ -224,6 +225,7 @@ def plot_level_weights(result: LinkResult, *, ax: Axes | None = None) -> Axes:
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(tr("match weight (bits)"))
+    ax.margins(y=0.01)
     ax.set_title(tr("What each level of agreement counts for"))
     shown = "; ".join(f"{label} {value:+.1f}" for label, value in zip(labels, model["weight"], strict=True))
     return describe(ax, tr("Bars of match weights: {shown}.").format(shown=shown))
