@@ -101,7 +101,11 @@ class Engine:
                 level.pop("tf_adjustment_column", None)
 
     def estimate_u(self, *, max_pairs: int, seed: int) -> None:
-        """Estimate u from pairs of records drawn at random, which are almost all of different people."""
+        """Estimate u from pairs of records drawn at random, which are almost all of different people.
+
+        Pairs of one person among those drawn make the u of a rare agreement too large, by the prior at most; a weight
+        then stays below what the field could prove.
+        """
         linker = self._linker()
         linker.training.estimate_u_using_random_sampling(max_pairs=max_pairs, seed=seed)
         self.model = linker.misc.save_model_to_json()
@@ -239,4 +243,6 @@ def _connect(backend: Any) -> Any:
         return DuckDBAPI()
     from splink import SparkAPI
 
-    return SparkAPI(spark_session=backend)
+    # Long plans are cut by a checkpoint on disk where the cluster has a place for one, else tables are kept in memory.
+    place = backend.sparkContext.getCheckpointDir()
+    return SparkAPI(spark_session=backend, break_lineage_method="checkpoint" if place else "persist")
