@@ -86,3 +86,37 @@ def test_totals_agree_to_the_cent_in_every_notebook(run):
         about_orders = {notebook.name for notebook in choose_notebooks() if "order_lines" in notebook.needs}
         assert len(of_name) == sum(r.status == "ok" and r.name in about_orders for r in report.results), kind
         assert (of_name == value).all(), name
+
+
+def personal_data(records):
+    """Telephone numbers, e-mail and street addresses, and whole names, as they may stand on a page."""
+    whole = records[["family_name", "given_name"]].dropna()
+    whole = whole[~whole["given_name"].isin(["先生", "女士"])]
+    family, given = whole["family_name"], whole["given_name"]
+    digits = records["phone"].dropna().str.normalize("NFKC").str.replace(r"\D", "", regex=True).str[-11:]
+    written = [family + given, family + " " + given, given + " " + family, given + family]
+    values = [digits, records["phone"], records["email"], records["address"], *written]
+    return {str(value) for column in values for value in column.dropna() if len(str(value)) > 2}
+
+
+@pytest.fixture(scope="module")
+def personal():
+    return personal_data(load_company().source_records)
+
+
+def shown(report, personal):
+    result = {result.name: result for result in report.results}["01_identify"]
+    texts = [file.read_text(encoding="utf-8") for file in (result.page, result.notebook)]
+    return {value for value in personal if any(value in text for text in texts)}
+
+
+def test_nobody_can_be_recognised_on_the_default_page(run, personal):
+    if run[0] != "demo":
+        pytest.skip("the page with records of people is the demo's")
+    assert len(personal) > 20_000
+    assert not shown(run[2], personal)
+
+
+def test_the_role_shows_the_records(personal, tmp_path):
+    report = run_report(["01"], parameters={"role": "instructor", "n_boot": 100}, out=tmp_path / "report")
+    assert len(shown(report, personal)) > 10
