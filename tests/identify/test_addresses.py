@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_utils.company.simulate.people import draw_addresses
@@ -68,6 +68,7 @@ _words = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(_words, min_size=1, max_size=8).map(" ".join))
 def test_any_order_of_words_is_read(text):
     column = pd.Series([text])
@@ -76,6 +77,7 @@ def test_any_order_of_words_is_read(text):
     assert column.tolist() == [text]
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 400), st.sampled_from(["Fuxing", "St Kilda", "Main"]), st.sampled_from(["Road", "Lu", "St", "Ave"]),
     st.sampled_from(["", ", 3-501", ", Apt 5", ", Haidian", ", 3-501, Haidian, Beijing"]),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_utils.company import load_company
@@ -32,6 +32,7 @@ def test_numbers_read_as_floats():
     assert normalise_phone(pd.Series([15498786939.0, np.nan])).fillna("").tolist() == ["+8615498786939", ""]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.from_regex(r"(\+86|0086|86)?1[3-9][0-9]{9}", fullmatch=True))
 def test_the_short_way_agrees_with_the_library(written):
     # The library takes 86 without a plus for a country code only where the digits are no number of an operator.
@@ -84,6 +85,7 @@ def test_lengths_of_rfc_5321():
     ]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(st.emails(), st.text(max_size=10)), max_size=5))
 def test_twice_is_once(values):
     column = pd.Series(values, dtype="str")

@@ -5,7 +5,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_utils.identify.dates import normalise_date
@@ -54,6 +54,7 @@ def test_dates_as_dates():
     assert normalise_date(pd.Series([], dtype="str")).empty
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.dates(min_value=datetime.date(1850, 1, 1), max_value=datetime.date(2100, 1, 1)))
 def test_every_form_of_every_day_agrees_with_the_calendar(day):
     forms = pd.Series(

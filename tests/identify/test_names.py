@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_utils.company import load_company
@@ -123,6 +123,7 @@ class TestClean:
         with pytest.raises(ParameterError, match="2 family names and 1 given names"):
             normalise_names(pd.Series(["a", "b"]), pd.Series(["c"]))
 
+    @settings(max_examples=60, deadline=None)
     @given(
         st.lists(
             st.tuples(

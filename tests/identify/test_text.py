@@ -5,7 +5,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_utils.identify.text import as_strings, half_width, read_text, to_simplified
@@ -63,6 +63,7 @@ def test_an_index_that_repeats():
     assert to_simplified(read_text(values)).fillna("").tolist() == ["", "刘", "a b"]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.text(max_size=12)), max_size=8))
 def test_reading_twice_is_reading_once_and_leaves_the_input_alone(values):
     column = pd.Series(values, dtype=object)
