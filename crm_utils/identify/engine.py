@@ -142,15 +142,15 @@ class Engine:
         self._fill_m()
 
     def _train(self, linker: Any, blocks: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
+        from splink import block_on
         from splink.internals.exceptions import EMTrainingException
 
         for key, columns in blocks.items():
             if all(set(columns) & _columns(levels) for _, levels in self.comparisons()):
                 continue  # every comparison is used up by the block itself
-            agree = " and ".join(f'l."{column}" = r."{column}"' for column in [key, *columns])
             try:
                 session = linker.training.estimate_parameters_using_expectation_maximisation(
-                    agree, estimate_without_term_frequencies=True, max_pairs=_EM_PAIRS
+                    block_on(key, *columns), estimate_without_term_frequencies=True, max_pairs=_EM_PAIRS
                 )
             except EMTrainingException:
                 continue
@@ -200,9 +200,10 @@ class Engine:
         ``mw_tf_adj_…`` (bits).
         """
         predictions = linker.inference.predict(threshold_match_weight=min_weight, warning_mode="never")
-        columns = [column.unquote().name for column in predictions.columns]
         wanted = ("mw_", "gamma_", "match_weight", "match_key", f"{RECORD}_l", f"{RECORD}_r")
-        listed = ", ".join(f'"{column}"' for column in columns if column.startswith(wanted))
+        listed = ", ".join(
+            column.quote().name for column in predictions.columns if column.unquote().name.startswith(wanted)
+        )
         scored = linker.misc.query_sql(f"select {listed} from {predictions.physical_name}", output_type="pandas")
         predictions.drop_table_from_database_and_remove_from_cache()
         return scored.sort_values([f"{RECORD}_l", f"{RECORD}_r"], ignore_index=True)
