@@ -9,9 +9,9 @@ from scipy import stats
 from sklearn.metrics import auc
 
 from crm_utils.errors import ParameterError
+from crm_utils.intervals import bootstrap
 from crm_utils.plotting import alt_text
 from crm_utils.value import concentration, gini, lorenz, lorenz_table, plot_lorenz, share_of_total, top_share
-from crm_utils.intervals import bootstrap
 
 spent = st.lists(st.integers(0, 10_000), min_size=2, max_size=40).filter(lambda values: sum(values) > 0)
 
