@@ -16,6 +16,9 @@ def wilson(successes: np.ndarray, trials: np.ndarray, *, level: float) -> tuple[
     tried = trials > 0
     if tried.any():
         low[tried], high[tried] = proportion_confint(successes[tried], trials[tried], alpha=1 - level, method="wilson")
+    # Exactly there, where rounding would put the limit on the wrong side of the share itself.
+    low[tried & (successes == 0)] = 0.0
+    high[tried & (successes == trials)] = 1.0
     return low, high
 
 

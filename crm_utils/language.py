@@ -99,7 +99,7 @@ class _EscapingFormatter(Formatter):
         if value is None or value != value:  # NaN, NaT and NA-free None read the same to a person
             return tr("not available")
         text = format(value, format_spec)
-        return as_text(text) if isinstance(value, str) else text
+        return as_text(text) if isinstance(value, str | BaseException) else text
 
 
 class Prose:
@@ -123,7 +123,7 @@ def prose(template: str, /, **values: Any) -> Prose:
     template : str
         Markdown with named fields in `str.format` notation.
     **values
-        Values of the fields. Strings are escaped; ``None`` and NaN read "not available".
+        Values of the fields. Strings and messages of errors are escaped; ``None`` and NaN read "not available".
 
     Returns
     -------

@@ -39,3 +39,7 @@ def test_a_catalogue_translates_templates_and_labels(tmp_path, monkeypatch):
     monkeypatch.setenv("CRM_UTILS_LANGUAGE", "zh-CN")
     assert language.current_language() == "zh-CN"
     assert str(language.prose("{n} customers", n=3)) == "3位客户"
+
+
+def test_the_message_of_an_error_is_escaped_like_any_text():
+    assert "<b>" not in str(language.prose("Refused: {reason}", reason=ValueError("city <b>X</b>")).markdown)

@@ -21,7 +21,7 @@ _EM_PAIRS = 2_000_000
 # and in one of a hundred among different people.
 _USUAL_M, _USUAL_U = 0.85, 0.01
 _BLUNT = 100  # times the usual u: agreement that proves nothing
-_RAREST_M = 1e-4  # what a sample of pairs cannot show to be rarer
+_RAREST_M = 1e-4  # what pairs of records of one person cannot show to be rarer, however many there are
 _DIGITS = 12
 
 
@@ -177,7 +177,7 @@ class Engine:
                 # A level never seen within a person says nothing either way: its weight is nought. Sums made in another
                 # order differ in their last digits; those are cut, so that two runs agree.
                 m, u = level.get("m_probability", level["u_probability"]), level["u_probability"]
-                level["m_probability"] = max(round(m, _DIGITS), min(_RAREST_M, u))
+                level["m_probability"] = max(round(m, _DIGITS), min(max(_RAREST_M, 0.5 / self._records), u))
 
     def propose(self, keys: Sequence[str]) -> tuple[Any, list[int]]:
         """Let the blocking keys propose pairs; return the linker that holds them, and the new pairs of each key."""

@@ -167,13 +167,15 @@ class GoldenRecords:
         return joined.sort_values("_cluster", kind="stable", ignore_index=True).drop(columns="_cluster")
 
 
-def default_rules(records: pd.DataFrame) -> dict[Hashable, Rule]:
+def default_rules(records: pd.DataFrame, *, updated_col: str = "updated_at") -> dict[Hashable, Rule]:
     """Choose a survivorship rule for each field by what it holds.
 
     Parameters
     ----------
     records : pandas.DataFrame
         Records; fields are recognised by their usual names, as by `recognise_fields`.
+    updated_col : str, default "updated_at"
+        When a record was last changed. Where the column is absent, "most frequent" stands in for "most recent".
 
     Returns
     -------
@@ -185,7 +187,8 @@ def default_rules(records: pd.DataFrame) -> dict[Hashable, Rule]:
 
     Examples
     --------
-    >>> default_rules(pd.DataFrame(columns=["family_name", "given_name", "phone", "city", "address", "may_contact"]))
+    >>> default_rules(pd.DataFrame(columns=["family_name", "given_name", "phone", "city", "address", "may_contact",
+    ...                                     "updated_at"]))
     {('family_name', 'given_name'): 'characters first', 'phone': 'most recent', ('address', 'city'): 'most recent',
      'may_contact': 'opt out wins'}
     """
@@ -202,6 +205,8 @@ def default_rules(records: pd.DataFrame) -> dict[Hashable, Rule]:
         rules[fields if len(fields) > 1 else fields[0]] = rule
     if "may_contact" in records:
         rules["may_contact"] = "opt out wins"
+    if updated_col not in records:
+        rules = {field: "most frequent" if rule == "most recent" else rule for field, rule in rules.items()}
     return rules
 
 
@@ -285,7 +290,7 @@ def golden_records(
             *missing_columns(clusters, (id_col, cluster_col), "clusters"),
         ],
     )
-    chosen = default_rules(records) if rules is None else rules
+    chosen = default_rules(records, updated_col=updated_col) if rules is None else rules
     plans, problems = _plans(records, chosen, source_col, updated_col)
     problems += _match_problems(records[id_col], clusters, id_col, cluster_col)
     if compare is not None and not compare.index.equals(records.index):

@@ -212,7 +212,7 @@ def test_values_are_compared_in_normal_form_and_taken_as_written():
 
 def test_default_rules_recognise_other_records():
     columns = ["rec", "given_name", "surname", "street_address", "suburb", "postcode", "state", "date_of_birth"]
-    assert default_rules(pd.DataFrame(columns=[*columns, "soc_sec_id"])) == {
+    assert default_rules(pd.DataFrame(columns=[*columns, "soc_sec_id", "changed"]), updated_col="changed") == {
         ("surname", "given_name"): "characters first",
         ("street_address", "suburb", "postcode"): "most recent",
         "state": "most frequent",
@@ -298,3 +298,12 @@ def test_the_walk_hides_names_unless_the_role_may_see_them(records, clusters):
 def test_an_unknown_cluster_is_named(records, clusters):
     with pytest.raises(ParameterError, match="no cluster 'zz'"):
         record_walk(golden_records(records, clusters), "zz")
+
+
+def test_without_the_moment_of_update_the_most_frequent_value_stands_in():
+    records = pd.DataFrame(
+        {"record_id": ["a", "b", "c"], "source": "web", "phone": ["1", "2", "2"], "address": ["x", "y", "y"]}
+    )
+    clusters = pd.DataFrame({"record_id": ["a", "b", "c"], "cluster_id": "a"})
+    (golden,) = golden_records(records, clusters).records[["phone", "address"]].to_dict("records")
+    assert golden == {"phone": "2", "address": "y"}

@@ -120,3 +120,25 @@ def test_nobody_can_be_recognised_on_the_default_page(run, personal):
 def test_the_role_shows_the_records(personal, tmp_path):
     report = run_report(["01"], parameters={"role": "instructor", "n_boot": 100}, out=tmp_path / "report")
     assert len(shown(report, personal)) > 10
+
+
+WESTERN = pd.DataFrame(
+    {
+        "record_id": [f"r{number}" for number in range(60)],
+        "source": ["shop", "web"] * 30,
+        "surname": [["Okafor", "Nguyen", "Müller", "Rossi", "Dubois"][number % 5] for number in range(60)],
+        "forename": [["Ada", "Linh", "Jürgen", "Chiara", "Noé", "Ines", "Tom"][number % 7] for number in range(60)],
+        "dob": [f"19{60 + number % 30}-0{1 + number % 9}-11" for number in range(60)],
+    }
+)
+
+
+@pytest.mark.parametrize("columns", [["surname", "forename", "dob"], ["email"]])
+def test_records_with_few_and_other_fields_make_a_page(columns, tmp_path):
+    records = WESTERN.assign(email=[f"person{number // 2}@example.com" for number in range(60)])
+    (tmp_path / "company").mkdir()
+    records[["record_id", "source", *columns]].to_csv(tmp_path / "company" / "source_records.csv", index=False)
+    report = run_report(["01"], data=tmp_path / "company", parameters={"n_boot": 100}, out=tmp_path / "report")
+    (result,) = report.results
+    assert result.status == "ok", result.message
+    assert " nan " not in result.page.read_text(encoding="utf-8")
