@@ -632,5 +632,7 @@ def record_walk(
     origin = provenance[id_col].map(dict(zip(records[id_col], columns, strict=True)))
     walk["rule"] = [rule_of[name] for name in fields]
     walk["origin"] = origin.reindex(fields)
-    walk["competing"] = provenance["competing"].reindex(fields).fillna(0).astype(int)
+    # Where the golden record has no value, every value of the records has lost: a postcode of another address, say.
+    lost = records[fields].nunique()
+    walk["competing"] = provenance["competing"].reindex(fields).fillna(lost).astype(int)
     return walk.rename_axis("field").reset_index()

@@ -307,3 +307,19 @@ def test_without_the_moment_of_update_the_most_frequent_value_stands_in():
     clusters = pd.DataFrame({"record_id": ["a", "b", "c"], "cluster_id": "a"})
     (golden,) = golden_records(records, clusters).records[["phone", "address"]].to_dict("records")
     assert golden == {"phone": "2", "address": "y"}
+
+
+def test_the_walk_counts_values_that_lost_to_a_blank():
+    records = pd.DataFrame(
+        {
+            "record_id": ["a", "b"],
+            "source": ["web", "store"],
+            "address": ["1 Old Road", "2 New Road"],
+            "postcode": ["100000", None],
+            "updated_at": pd.to_datetime(["2024-01-01", "2025-01-01"]),
+        }
+    )
+    golden = golden_records(records, pd.DataFrame({"record_id": ["a", "b"], "cluster_id": 1}))
+    walk = record_walk(golden, 1, role="instructor").set_index("field")
+    assert pd.isna(walk.loc["postcode", "golden"])
+    assert walk.loc["postcode", "competing"] == 1
