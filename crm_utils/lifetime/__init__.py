@@ -1,0 +1,6 @@
+"""Customer lifetime value (客户终身价值): how long customers stay, how often they buy."""
+
+from crm_utils.lifetime.beta_geometric import BetaGeoNBD, ModifiedBetaGeoNBD
+from crm_utils.lifetime.purchases import PurchaseResults
+
+__all__ = ["BetaGeoNBD", "ModifiedBetaGeoNBD", "PurchaseResults"]
