@@ -108,7 +108,7 @@ class BetaGeoNBD(_BetaGeometric):
     Notes
     -----
     A customer can drop out only at a repeat purchase, so one without any has P(alive) = 1. Where that is not
-    believable, use `ModifiedBetaGeoNBD`.
+    believable, use `ModifiedBetaGeoNBD` or `ParetoNBD`.
 
     References
     ----------
