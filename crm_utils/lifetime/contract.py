@@ -382,8 +382,10 @@ class ShiftedBetaGeometricResults:
             raise_problems(
                 "ShiftedBetaGeometricResults.discounted_residual_lifetime",
                 [
-                    f"annual_discount_rate must be at least {_LEAST_RATE} (0.1 is ten per cent), and is "
-                    f"{annual_discount_rate!r}; without discounting the sum may not be finite"
+                    (
+                        f"annual_discount_rate must be at least {_LEAST_RATE} (0.1 is ten per cent), and is "
+                        f"{annual_discount_rate!r}; without discounting the sum may not be finite"
+                    )
                 ],
             )
         alpha, beta = self.params

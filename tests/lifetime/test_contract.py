@@ -138,7 +138,7 @@ class TestResidualLifetime:
 
     @pytest.mark.parametrize("rate", [0, 1e-9, -0.1, np.nan])
     def test_rate_has_a_floor(self, regular, rate):
-        with pytest.raises(ParameterError, match="annual_discount_rate must be at least 0.0001"):
+        with pytest.raises(ParameterError, match=r"annual_discount_rate must be at least 0\.0001"):
             regular.discounted_residual_lifetime(1, annual_discount_rate=rate)
 
 
