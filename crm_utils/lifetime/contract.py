@@ -39,7 +39,7 @@ class ShiftedBetaGeometric:
     References
     ----------
     Fader, P. S. & Hardie, B. G. S. (2007). How to project customer retention. *Journal of Interactive Marketing*
-    21(1), 76–90; equations 5 to 7.
+    21(1), 76–90.
 
     Examples
     --------
@@ -252,7 +252,7 @@ class ShiftedBetaGeometricResults:
         return 2 * len(self.params) - 2 * self.loglik
 
     def survival(self, periods: Any) -> np.ndarray:
-        """Share of a cohort that is still there after so many periods (Fader & Hardie 2007, equation 6).
+        """Share of a cohort that is still there after so many periods.
 
         Parameters
         ----------
@@ -275,7 +275,7 @@ class ShiftedBetaGeometricResults:
         return np.exp(betaln(alpha, beta + _at_least(periods, 0, "periods")) - betaln(alpha, beta))
 
     def retention_rates(self, periods: Any) -> np.ndarray:
-        """Share of those who began a period that renew at its end (Fader & Hardie 2007, equation 7).
+        """Share of those who began a period that renew at its end.
 
         Parameters
         ----------
@@ -369,7 +369,7 @@ class ShiftedBetaGeometricResults:
         References
         ----------
         Fader, P. S. & Hardie, B. G. S. (2010). Customer-base valuation in a contractual setting: the perils of
-        ignoring heterogeneity. *Marketing Science* 29(1), 85–93; equations 5 and 6.
+        ignoring heterogeneity. *Marketing Science* 29(1), 85–93.
 
         Examples
         --------

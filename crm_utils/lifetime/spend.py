@@ -26,8 +26,7 @@ class GammaGamma:
 
     References
     ----------
-    Fader, P. S. & Hardie, B. G. S. (2013). The gamma-gamma model of monetary value. Note 025, brucehardie.com;
-    equations 1a, 3 and 5.
+    Fader, P. S. & Hardie, B. G. S. (2013). The gamma-gamma model of monetary value. Note 025, brucehardie.com.
 
     Examples
     --------
@@ -168,7 +167,7 @@ class GammaGammaResults:
         return float(p * gamma / (q - 1)) if q > 1 else np.nan
 
     def expected_spend(self, mean_spend: Any, purchases: Any) -> np.ndarray:
-        """Expected spend of a customer's next purchases, given those seen (Fader & Hardie 2013, equation 5).
+        """Expected spend of a customer's next purchases, given those seen.
 
         Parameters
         ----------
@@ -286,7 +285,7 @@ def _derivatives(
     mass: np.ndarray,
     merged: tuple[np.ndarray, np.ndarray],
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Log-likelihood of the mean spends (equation 1a), its gradient and its Hessian.
+    """Log-likelihood of the mean spends, its gradient and its Hessian.
 
     The gamma functions, which take the time, depend on the number of purchases only: `merged` has each number once.
     """
