@@ -362,6 +362,8 @@ def fit_profit_curve(profits: Any) -> ProfitCurve:
     m(t+1)·e^(−st), for t = 0, 1, … and s from 0.001 to 5 a period. The nearest is the one with the least squared error
     per degree of freedom, so that a curve with one parameter more has to earn it.
 
+    No family changes its sign: leave the cost of acquisition out of the history, and subtract it from the value.
+
     Parameters
     ----------
     profits : array-like of float, shape (periods,)
