@@ -10,6 +10,7 @@ import pandas as pd
 
 from crm_utils.checks import raise_problems
 from crm_utils.errors import ParameterError
+from crm_utils.identify.weights import probability_of, weight_of
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 
@@ -30,7 +31,7 @@ def _running(evidence: Sequence[str], seen: Sequence[str], weight: Sequence[floa
             "seen": seen,
             "weight": np.asarray(weight, float),
             "total_weight": total,
-            "match_probability": 1 / (1 + np.exp2(-total)),
+            "match_probability": probability_of(total),
         }
     )
 
@@ -84,7 +85,7 @@ def score_by_hand(fields: Mapping[str, tuple[float, float, bool]], *, prior: flo
     raise_problems("score_by_hand", problems)
     weights = [np.log2(m / u) if agrees else np.log2((1 - m) / (1 - u)) for m, u, agrees in fields.values()]
     seen = [tr("agrees") if agrees else tr("differs") for _, _, agrees in fields.values()]
-    return _running([tr("prior"), *fields], ["", *seen], [np.log2(prior / (1 - prior)), *weights])
+    return _running([tr("prior"), *fields], ["", *seen], [weight_of(prior), *weights])
 
 
 def waterfall(result: LinkResult, left: Any, right: Any) -> pd.DataFrame:
@@ -119,7 +120,7 @@ def waterfall(result: LinkResult, left: Any, right: Any) -> pd.DataFrame:
     names = [column.removeprefix("weight_") for column in pairs.columns if column.startswith("weight_")]
     weights = [pair[f"weight_{name}"] for name in names]
     seen = [str(pair[f"level_{name}"]) for name in names]
-    start = np.log2(result.prior / (1 - result.prior))
+    start = weight_of(result.prior)
     return _running([tr("prior"), *names], ["", *seen], [start, *weights])
 
 
@@ -181,7 +182,7 @@ def plot_match_weights(result: LinkResult, *, ax: Axes | None = None) -> Axes:
         The axes, with alternative text attached.
     """
     weight = result.pairs["match_weight"].to_numpy()
-    cut = float(np.log2(result.threshold / (1 - result.threshold)))
+    cut = float(weight_of(result.threshold))
     ax = new_axes(ax, figsize=(7.2, 3.2))
     # The cut is an edge, so that no bar holds pairs of both sides.
     low, high = np.floor(min(weight.min(initial=cut), cut)), np.ceil(max(weight.max(initial=cut), cut + 1))

@@ -18,6 +18,7 @@ from crm_utils.identify.comparisons import comparisons_for
 from crm_utils.identify.engine import RECORD, Engine
 from crm_utils.identify.fields import check_fields, recognise_fields
 from crm_utils.identify.normalise import NAME_KINDS, normalise_records
+from crm_utils.identify.weights import probability_of, weight_of
 
 LEARNING_FLOOR = 200  # records from which m and u are learned
 _LEAST_WEIGHT = -10.0  # bits; a pair below is one match in a thousand and is not kept
@@ -427,31 +428,27 @@ def _learn(
 def _settle_prior(weight: np.ndarray, prior: float, records: int) -> tuple[np.ndarray, float]:
     """Find the prior under which the scored pairs hold as many matches as it says, and the weights under it."""
     pairs = records * (records - 1) / 2
-    evidence = weight - np.log2(prior / (1 - prior))
+    evidence = weight - weight_of(prior)
     for _ in range(100):
-        matches = (1 / (1 + np.exp2(-(evidence + np.log2(prior / (1 - prior)))))).sum()
+        matches = probability_of(evidence + weight_of(prior)).sum()
         # Never nought, where no pair is a match, and never certain.
         before, prior = prior, min(max(matches / pairs, 0.5 / pairs), 0.5)
         if abs(prior / before - 1) < 1e-6:
             break
-    return evidence + np.log2(prior / (1 - prior)), prior
+    return evidence + weight_of(prior), prior
 
 
 def _neighbours(engine: Engine, scored: pd.DataFrame, records: int, prior: float) -> pd.DataFrame:
     """Score the pairs of each group of likely links that no rule proposed."""
     left, right = scored[f"{RECORD}_l"].to_numpy(), scored[f"{RECORD}_r"].to_numpy()
-    likely = (scored["match_weight"] >= _weight(_GROUP_PROBABILITY)).to_numpy()
+    likely = (scored["match_weight"] >= weight_of(_GROUP_PROBABILITY)).to_numpy()
     unscored = unscored_pairs(connected(records, left[likely], right[likely]), left, right)
     if not len(unscored[0]):
         return scored.iloc[:0]
     more = engine.score_these(*unscored)
-    more["match_weight"] += _weight(prior) - _weight(engine.prior)
+    more["match_weight"] += weight_of(prior) - weight_of(engine.prior)
     more["match_key"] = -1
     return more
-
-
-def _weight(probability: float) -> float:
-    return float(np.log2(probability / (1 - probability)))
 
 
 def _cluster(ids: pd.Index, pairs: pd.DataFrame, threshold: float) -> np.ndarray:
@@ -460,7 +457,7 @@ def _cluster(ids: pd.Index, pairs: pd.DataFrame, threshold: float) -> np.ndarray
         ids.get_indexer(pairs["record_id_l"]),
         ids.get_indexer(pairs["record_id_r"]),
         pairs["match_weight"].to_numpy(float),
-        threshold_weight=_weight(threshold),
+        threshold_weight=weight_of(threshold),
     )
     first = np.full(labels.max(initial=-1) + 1, -1)
     first[labels[::-1]] = np.arange(len(labels))[::-1]
@@ -492,7 +489,7 @@ def _pair_table(scored: pd.DataFrame, ids: pd.Index, engine: Engine | None, rule
         "record_id_l": ids[scored[f"{RECORD}_l"].astype(int)],
         "record_id_r": ids[scored[f"{RECORD}_r"].astype(int)],
         "match_weight": weight,
-        "match_probability": 1 / (1 + np.exp2(-weight)),
+        "match_probability": probability_of(weight),
         "rule": scored["match_key"].map(names),
     }
     for name, levels in engine.comparisons() if engine else []:

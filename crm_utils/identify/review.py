@@ -15,6 +15,7 @@ import pandas as pd
 from crm_utils.checks import as_numbers, customer_problems, first_rows, missing_columns, raise_problems
 from crm_utils.company.conversion import FALSE_WORDS, TRUE_WORDS
 from crm_utils.errors import ParameterError
+from crm_utils.identify.weights import weight_of
 from crm_utils.language import formula_safe
 
 LABEL = "same_person"
@@ -266,7 +267,7 @@ def _edges(weights: Sequence[float], threshold: float | None) -> tuple[np.ndarra
         if not 0 < threshold < 1:
             problems.append(f"threshold must lie above 0 and below 1, and is {threshold!r}")
         else:
-            edges = np.union1d(edges, np.log2(threshold / (1 - threshold)))
+            edges = np.union1d(edges, weight_of(threshold))
     return edges, problems
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from crm_utils.checks import as_numbers, first_rows, missing_columns, raise_problems
 from crm_utils.identify.evaluation import pairs_within, person_of_record
+from crm_utils.identify.weights import probability_of, weight_of
 from crm_utils.intervals import wilson
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
@@ -257,7 +258,7 @@ def calibration_of_links(
     probability, correct, _, without_truth = _with_truth(
         pairs, truth, id_col=id_col, truth_col=truth_col, where="calibration_of_links", problems=problems
     )
-    inner = 1 / (1 + np.exp2(-edges))
+    inner = probability_of(edges)
     band = np.searchsorted(inner, probability, side="right")
     bands = len(inner) + 1
     size, matches = np.bincount(band, minlength=bands), np.bincount(band[correct], minlength=bands)
@@ -440,7 +441,7 @@ def plot_calibration_of_links(table: pd.DataFrame, *, ax: Axes | None = None) ->
 
 def _thresholds(thresholds: Sequence[float] | None) -> tuple[np.ndarray, list[str]]:
     if thresholds is None:
-        return 1 / (1 + np.exp2(-_WEIGHTS)), []
+        return probability_of(_WEIGHTS), []
     cuts = np.unique(np.asarray(thresholds, dtype=float))
     usable = (cuts > 0) & (cuts < 1)
     if cuts.size and usable.all():
@@ -513,7 +514,7 @@ def _probability_axis(ax: Axes, weights: pd.Series) -> None:
     """Label an axis of match weights with both weight and probability."""
     ticks = np.arange(5 * np.ceil(weights.min() / 5), weights.max() + 1e-9, 5)
     if len(ticks) > 1:
-        ax.set_xticks(ticks, [f"{tick:+.0f}\n{_probability_text(1 / (1 + np.exp2(-tick)))}" for tick in ticks])
+        ax.set_xticks(ticks, [f"{tick:+.0f}\n{_probability_text(probability_of(tick))}" for tick in ticks])
     ax.set_xlabel(tr("threshold: match weight (log2 odds) and match probability"))
 
 
@@ -521,6 +522,4 @@ def _mark_threshold(ax: Axes, threshold: float | None, *, label: str = "") -> No
     if threshold is None or not 0 < threshold < 1:
         return
     label = label or tr("threshold {threshold:.3g}")
-    ax.axvline(
-        np.log2(threshold / (1 - threshold)), color=MUTED, lw=1.2, ls=":", label=label.format(threshold=threshold)
-    )
+    ax.axvline(weight_of(threshold), color=MUTED, lw=1.2, ls=":", label=label.format(threshold=threshold))
