@@ -15,7 +15,7 @@ _UNSCORED_WEIGHT = -30.0
 
 
 def connected(records: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Number the groups of records that links connect, directly or through others."""
+    """Number the groups of records (or of any nodes 0, 1, …) that links connect, directly or through others."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 

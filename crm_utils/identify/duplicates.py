@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import customer_problems, missing_columns, raise_problems
+from crm_utils.identify.clusters import connected
 from crm_utils.identify.evaluation import person_of_record
 from crm_utils.intervals import wilson
 from crm_utils.language import tr
@@ -486,9 +487,6 @@ def _counted(way: str, records: pd.DataFrame, customer: pd.Series) -> list[tuple
 
 def _same_contact(records: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     """Number of the group of records that share a contact, by position."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     ends, nodes = [], len(records)
     for column in columns:
         text = records[column].astype("str").str.strip().str.casefold()
@@ -497,8 +495,7 @@ def _same_contact(records: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
         ends.append((known, nodes + codes[known]))
         nodes += len(values)
     row, column = (np.concatenate(side) for side in zip(*ends, strict=True))
-    graph = coo_array((np.ones(len(row), dtype=np.int8), (row, column)), shape=(nodes, nodes))
-    return pd.Series(connected_components(graph, directed=False)[1][: len(records)])
+    return pd.Series(connected(nodes, row, column)[: len(records)])
 
 
 def _consent(records: pd.DataFrame, consent_col: str, problems: list[str]) -> np.ndarray:

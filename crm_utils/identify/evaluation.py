@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import customer_problems, missing_columns, raise_problems, resampling_problems
+from crm_utils.identify.clusters import connected
 from crm_utils.intervals import percentile_interval
 from crm_utils.language import tr
 
@@ -260,15 +261,11 @@ def _group_sums(
 
     Columns: correct pairs, found pairs, true pairs, Σ B³ precision, Σ B³ recall, records.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     cells, in_cell = np.unique(cluster.astype(np.int64) * n_persons + person, return_counts=True)
     row, column = cells // n_persons, cells % n_persons
     in_cluster, in_person = np.bincount(cluster, minlength=n_clusters), np.bincount(person, minlength=n_persons)
-    nodes = n_clusters + n_persons
-    graph = coo_array((np.ones(len(cells), dtype=np.int8), (row, n_clusters + column)), shape=(nodes, nodes))
-    groups, group = connected_components(graph, directed=False)
+    group = connected(n_clusters + n_persons, row, n_clusters + column)
+    groups = group.max(initial=-1) + 1
     of_cluster, of_person = group[:n_clusters], group[n_clusters:]
     of_cell = of_cluster[row]
 
