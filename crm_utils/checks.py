@@ -91,6 +91,9 @@ def resampling_problems(n_boot: int, level: float) -> list[str]:
     problems = []
     if isinstance(n_boot, bool) or not isinstance(n_boot, int | np.integer) or n_boot < 2:
         problems.append(f"n_boot must be a whole number of at least 2, and is {n_boot!r}")
-    if not 0 < level < 1:
-        problems.append(f"level must lie between 0 and 1, and is {level!r}")
-    return problems
+    return problems + level_problems(level)
+
+
+def level_problems(level: float) -> list[str]:
+    """Say what is wrong with the confidence level, as a list of at most one problem."""
+    return [] if 0 < level < 1 else [f"level must lie between 0 and 1, and is {level!r}"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import customer_problems, missing_columns, raise_problems
+from crm_utils.checks import customer_problems, level_problems, missing_columns, raise_problems
 from crm_utils.identify.clusters import connected
 from crm_utils.identify.evaluation import person_of_record
 from crm_utils.intervals import wilson
@@ -194,7 +194,7 @@ def letters_table(
     6     letters_against_will    1.0  3.0
     7      people_against_will    1.0  2.0
     """
-    problems = [] if 0 < level < 1 else [f"level must lie between 0 and 1, and is {level!r}"]
+    problems = level_problems(level)
     consent = _consent(records, consent_col, problems)
     raise_problems("letters_table", problems)
     person = _cluster_of(records, clusters, id_col=id_col, cluster_col=cluster_col, where="letters_table")
@@ -385,8 +385,7 @@ def class_changes(
     for frame, name in ((before, "before"), (after, "after")):
         absent = missing_columns(frame, (customer_col, class_col), name)
         problems += absent or customer_problems(frame, customer_col, name)
-    if not 0 < level < 1:
-        problems.append(f"level must lie between 0 and 1, and is {level!r}")
+    problems += level_problems(level)
     raise_problems("class_changes", problems)
     customer = before[customer_col].map(clusters.set_index(id_col)[cluster_col])
     joined = pd.DataFrame(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import customer_problems, first_rows, missing_columns, raise_problems
+from crm_utils.checks import customer_problems, first_rows, level_problems, missing_columns, raise_problems
 from crm_utils.intervals import wilson
 from crm_utils.language import tr
 from crm_utils.plotting import PALETTE, describe, new_axes
@@ -152,8 +152,7 @@ def _check(lines: pd.DataFrame, customers: pd.DataFrame | None, loyal_from: int,
         problems.append(f"loyal_from must be at least 3, the day after the second purchase, and is {loyal_from}")
     if window_days < 1:
         problems.append(f"window_days must be at least 1, and is {window_days}")
-    if not 0 < level < 1:
-        problems.append(f"level must lie between 0 and 1, and is {level!r}")
+    problems += level_problems(level)
     raise_problems("funnel", problems)
 
 

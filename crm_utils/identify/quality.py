@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import raise_problems
+from crm_utils.checks import level_problems, raise_problems
 from crm_utils.errors import nearest_name
 from crm_utils.identify.dates import normalise_date
 from crm_utils.identify.quality_rules import DIMENSIONS, Complete, Fresh, Rule, Unique, Valid, default_quality_rules
@@ -69,7 +69,7 @@ def _day_of_analysis(table: pd.DataFrame, rules: tuple[Rule, ...], as_of: Any) -
 
 
 def _problems(table: pd.DataFrame, rules: tuple[Rule, ...], source_col: str | None, level: float) -> list[str]:
-    problems = [] if 0 < level < 1 else [f"level must lie between 0 and 1, and is {level!r}"]
+    problems = level_problems(level)
     for rule in rules:
         if not isinstance(rule, Rule):
             problems.append(f"{rule!r} is no rule; rules are Complete, Valid, Unique, Fresh and Consistent")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, missing_columns, raise_problems
+from crm_utils.checks import as_numbers, level_problems, missing_columns, raise_problems
 from crm_utils.identify.evaluation import Estimate
 from crm_utils.identify.review import LABEL
 from crm_utils.language import tr
@@ -126,8 +126,7 @@ def review_estimate(
     problems = missing_columns(pairs, _SCORES, "pairs") + missing_columns(reviewed, columns, "reviewed")
     if not 0 < threshold < 1:
         problems.append(f"threshold must lie above 0 and below 1, and is {threshold!r}")
-    if not 0 < level < 1:
-        problems.append(f"level must lie between 0 and 1, and is {level!r}")
+    problems += level_problems(level)
     raise_problems("review_estimate", problems)
     if other := set(reviewed[LABEL].dropna()) - {"yes", "no", "unsure"}:
         problems.append(f"reviewed.{LABEL} holds {sorted(map(str, other))[:3]}; read the labels with read_review")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, first_rows, missing_columns, raise_problems
+from crm_utils.checks import as_numbers, first_rows, level_problems, missing_columns, raise_problems
 from crm_utils.identify.evaluation import pairs_within, person_of_record
 from crm_utils.identify.weights import probability_of, weight_of
 from crm_utils.intervals import wilson
@@ -89,8 +89,7 @@ def threshold_curve(
     """
     cuts, problems = _thresholds(thresholds)
     problems += _cost_problems(cost_false_merge, cost_missed_merge)
-    if not 0 < level < 1:
-        problems.append(f"level must lie between 0 and 1, and is {level!r}")
+    problems += level_problems(level)
     probability, correct, true_pairs, without_truth = _with_truth(
         pairs, truth, id_col=id_col, truth_col=truth_col, where="threshold_curve", problems=problems
     )
@@ -253,8 +252,7 @@ def calibration_of_links(
     edges = np.asarray(weights, dtype=float)
     if edges.ndim != 1 or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
         problems.append(f"weights must be finite and ascending, and are {list(weights)}")
-    if not 0 < level < 1:
-        problems.append(f"level must lie between 0 and 1, and is {level!r}")
+    problems += level_problems(level)
     probability, correct, _, without_truth = _with_truth(
         pairs, truth, id_col=id_col, truth_col=truth_col, where="calibration_of_links", problems=problems
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, first_rows, raise_problems, resampling_problems
+from crm_utils.checks import as_numbers, first_rows, level_problems, raise_problems, resampling_problems
 from crm_utils.errors import ConvergenceError
 from crm_utils.language import tr
 from crm_utils.lifetime._newton import maximise
@@ -494,7 +494,7 @@ def log_intervals(params: pd.Series, std_errors: pd.Series, *, level: float) -> 
     """Estimates of positive parameters with standard errors and intervals that are symmetric on the logarithm."""
     from scipy.stats import norm
 
-    raise_problems("summary_frame", resampling_problems(2, level))
+    raise_problems("summary_frame", level_problems(level))
     reach = np.exp(norm.ppf((1 + level) / 2) * std_errors / params)
     return pd.DataFrame(
         {

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from crm_utils.checks import as_numbers, first_rows, raise_problems
+from crm_utils.checks import as_numbers, first_rows, level_problems, raise_problems
 from crm_utils.errors import ConvergenceError, DataFloorError
 
 # Below these the four parameters cannot be told apart; simpler methods serve better.
@@ -435,8 +435,7 @@ class PurchaseResults:
         ParameterError
             If the level does not lie between 0 and 1.
         """
-        if not 0 < level < 1:
-            raise_problems("summary_frame", [f"level must lie between 0 and 1, and is {level!r}"])
+        raise_problems("summary_frame", level_problems(level))
         factor = np.exp(norm.ppf((1 + level) / 2) * np.sqrt(np.diag(self.covariance)))
         return pd.DataFrame(
             {
