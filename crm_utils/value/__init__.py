@@ -1,7 +1,7 @@
 """Differentiate by value (客户区分): concentration, ABC, RFM, migration, profit, and how well they predict."""
 
+from crm_utils.accuracy import accuracy_table, plot_accuracy, prediction_accuracy
 from crm_utils.value.abc_classes import ABC_CLASSES, abc, abc_table, plot_abc
-from crm_utils.value.accuracy import accuracy_table, plot_accuracy, prediction_accuracy, simple_scores
 from crm_utils.value.concentration import (
     concentration,
     concentration_table,
@@ -12,6 +12,7 @@ from crm_utils.value.concentration import (
     share_of_total,
     top_share,
 )
+from crm_utils.value.heuristics import simple_scores
 from crm_utils.value.migration import (
     migration_table,
     next_period_outcome,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import mean_absolute_error, roc_auc_score, root_mean_squared_error
 
+from crm_utils.accuracy import accuracy_table, plot_accuracy, prediction_accuracy, prediction_error
 from crm_utils.errors import ParameterError
 from crm_utils.plotting import alt_text
-from crm_utils.value import abc, accuracy_table, plot_accuracy, prediction_accuracy, rfm, simple_scores
 
 MEASURES = ["rank_correlation", "captured_share", "gini_gain"]
 
@@ -18,6 +18,14 @@ MEASURES = ["rank_correlation", "captured_share", "gini_gain"]
 def values_of(scores, outcome, **options):
     result = prediction_accuracy(scores, outcome, **{"n_boot": 2, **options})
     return result.set_index(["method", "measure"])["value"]
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
 
 
 @pytest.fixture
@@ -121,40 +129,90 @@ class TestCorrectness:
         assert by_method.loc["coarse", ["difference", "difference_low", "difference_high"]].tolist() == [0, 0, 0]
 
 
-class TestSimpleScores:
-    def test_by_hand(self):
-        summary = pd.DataFrame(
-            {
-                "customer_id": ["a", "b", "c"],
-                "first_purchase": pd.to_datetime(["2025-01-01", "2024-01-01", "2025-12-31"]),
-                "last_purchase": pd.to_datetime(["2025-12-30", "2024-06-01", "2025-12-31"]),
-                "purchase_days": [9, 1, 1],
-                "revenue": [900.0, 100.0, 30.0],
-            }
-        )
-        scores = simple_scores(summary, as_of="2026-01-01", bins=3)
-        # a: 365 days are 11.99 months; b: lost; c: less than a month counts as one.
-        assert scores["recent_rate"].tolist() == pytest.approx([900 / (365 * 12 / 365.25), 0, 30])
-        assert scores["past_revenue"].tolist() == [900, 100, 30]
-        scored = rfm(summary, as_of="2026-01-01", bins=3)
-        assert scores["rfm_sum"].tolist() == scored[["r_score", "f_score", "m_score"]].sum(axis=1).tolist()
-        short = simple_scores(summary, as_of="2026-01-01", bins=3, active_within_days=1)
-        assert short["recent_rate"].tolist() == [0, 0, 30]
+class TestPredictionError:
+    @pytest.fixture
+    def priced(self, scored):
+        scores, outcome = scored
+        # Truth with noise, the same 30 per cent too high, and one number for everybody.
+        sharp = outcome.to_numpy() * np.random.default_rng(3).lognormal(0, 0.2, 500)
+        return pd.DataFrame(
+            {"customer_id": scores["customer_id"], "sharp": sharp, "high": 1.3 * sharp, "flat": outcome.mean()}
+        ), outcome
 
-    def test_past_revenue_orders_customers_as_abc_does(self, summary, as_of):
-        scores = simple_scores(summary, as_of=as_of)
-        ordered = scores.sort_values("past_revenue", ascending=False, kind="stable")["customer_id"]
-        assert ordered.tolist() == abc(summary)["customer_id"].tolist()
+    def test_is_that_of_sklearn(self, priced):
+        predictions, outcome = priced
+        table = accuracy_table(prediction_error(predictions, outcome, n_boot=2)).set_index("method")
+        for method in ("sharp", "high", "flat"):
+            found, given = table.loc[method], predictions[method]
+            assert found["mean_absolute_error"] == pytest.approx(mean_absolute_error(outcome, given))
+            assert found["root_mean_squared_error"] == pytest.approx(root_mean_squared_error(outcome, given))
+            assert found["total_ratio"] == pytest.approx(given.sum() / outcome.sum())
 
-    def test_customer_without_purchase_scores_lowest(self, summary, only_returned, as_of):
-        last = simple_scores(pd.concat([summary, only_returned], ignore_index=True), as_of=as_of).iloc[-1]
-        assert last["rfm_sum"] == 0
-        assert last["recent_rate"] == 0
-        assert last["past_revenue"] == -25
+    def test_best_is_lowest_error_and_the_ratio_nearest_to_one(self, priced):
+        predictions, outcome = priced
+        result = prediction_error(predictions, outcome, n_boot=50).set_index(["measure", "method"])
+        assert set(result.loc["mean_absolute_error", "benchmark"]) == {"sharp"}
+        # The mean is right on the whole, whatever it misses; a ratio of 1.3 is not better for being higher.
+        assert set(result.loc["total_ratio", "benchmark"]) == {"flat"}
+        row = result.loc[("total_ratio", "high")]
+        assert row["difference"] == pytest.approx(row["value"] - 1)
+        assert result.loc[("root_mean_squared_error", "high"), "difference"] > 0
 
-    def test_input_checks(self, summary, as_of):
-        with pytest.raises(ParameterError, match="2 problems"):
-            simple_scores(summary.drop(columns="first_purchase"), as_of=as_of, active_within_days=0)
+    def test_replicates_equal_expanded_samples(self, priced):
+        predictions, outcome = priced
+        found = prediction_error(predictions, outcome, n_boot=2, level=0.5).set_index(["method", "measure"])
+        values, differences = [], []
+        for child in np.random.SeedSequence(7).spawn(2):
+            rows = np.random.default_rng(child).integers(0, 500, 500)
+            sample = predictions.iloc[rows].assign(customer_id=range(500))
+            drawn = pd.Series(outcome.to_numpy()[rows], index=range(500))
+            again = prediction_error(sample, drawn, n_boot=2).set_index(["method", "measure"])["value"]
+            values.append(again)
+            differences.append(again - again.xs("sharp").reindex(again.index, level="measure"))
+        low, high = pd.DataFrame(values).quantile(0.25), pd.DataFrame(differences).quantile(0.75)
+        assert found["low"].to_numpy() == pytest.approx(low[found.index].to_numpy())
+        against_sharp = found[found["benchmark"] == "sharp"]
+        assert len(against_sharp) == 6
+        assert against_sharp["difference_high"].to_numpy() == pytest.approx(high[against_sharp.index].to_numpy())
+
+    def test_currency_scales_errors_and_leaves_the_ratio(self, priced):
+        predictions, outcome = priced
+        first = prediction_error(predictions, outcome, n_boot=20)
+        numbers = predictions.columns[1:]
+        again = prediction_error(predictions.assign(**7 * predictions[numbers]), 7 * outcome, n_boot=20)
+        factor = np.where(first["measure"] == "total_ratio", 1, 7)
+        for column in ("value", "low", "high", "difference", "difference_low", "difference_high"):
+            assert again[column].to_numpy() == pytest.approx(factor * first[column].to_numpy())
+
+    def test_row_order_and_inputs(self, priced):
+        predictions, outcome = priced
+        before = predictions.copy(), outcome.copy()
+        first = prediction_error(predictions, outcome, n_boot=20)
+        pd.testing.assert_frame_equal(first, prediction_error(predictions[::-1], outcome[::-1], n_boot=20))
+        pd.testing.assert_frame_equal(predictions, before[0])
+        pd.testing.assert_series_equal(outcome, before[1])
+
+    def test_without_a_positive_total_the_ratio_has_no_meaning(self, priced):
+        predictions, outcome = priced
+        result = prediction_error(predictions, 0 * outcome, n_boot=20)
+        by_measure = result.set_index(["measure", "method"])["value"]
+        assert by_measure["total_ratio"].isna().all()
+        assert by_measure["mean_absolute_error", "sharp"] == pytest.approx(predictions["sharp"].mean())
+        assert result.attrs["undefined_replicates"] == 20
+
+    def test_all_problems_at_once(self, priced):
+        predictions, outcome = priced
+        with pytest.raises(ParameterError) as caught:
+            prediction_error(predictions.assign(high=np.inf), outcome, benchmarks=["clv"], n_boot=1)
+        message = str(caught.value)
+        assert message.startswith("prediction_error: 3 problems")
+        for part in ("n_boot", "benchmarks names clv", "predictions.high has 500 missing"):
+            assert part in message
+
+    def test_no_customer(self, priced):
+        predictions, outcome = priced
+        with pytest.raises(ParameterError, match="has no customer"):
+            prediction_error(predictions.head(0), outcome)
 
 
 class TestConsistency:
@@ -234,6 +292,35 @@ class TestFigure:
         assert alt_text(ax.figure)
         assert ax.get_xlabel()
 
-    def test_unknown_measure(self, scored):
-        with pytest.raises(ParameterError, match="must be one of"):
-            plot_accuracy(prediction_accuracy(*scored, n_boot=2), measure="auc")
+    def test_labels_name_the_methods(self, scored):
+        ax = plot_accuracy(prediction_accuracy(*scored, n_boot=2), labels={"sharp": "RFM", "other": "none"})
+        assert [label.get_text() for label in ax.get_yticklabels()] == ["RFM", "coarse", "noise"]
+        assert "RFM" in alt_text(ax.figure)
+
+    @pytest.mark.parametrize(
+        ("measure", "order"),
+        [
+            ("total_ratio", ["near", "low", "high"]),
+            ("mean_absolute_error", ["near", "low", "high"]),
+            ("root_mean_squared_error", ["near", "low", "high"]),
+        ],
+    )
+    def test_errors_are_drawn_best_first(self, measure, order):
+        outcome = pd.Series([100.0, 50.0, 0.0, 30.0], index=list("abcd"))
+        truth = outcome.to_numpy()
+        predictions = pd.DataFrame(
+            {"customer_id": list("abcd"), "high": 2 * truth, "near": 1.1 * truth, "low": 0.8 * truth}
+        )
+        result = prediction_error(predictions, outcome, n_boot=20)
+        ax = plot_accuracy(result, measure=measure)
+        assert [label.get_text() for label in ax.get_yticklabels()] == order
+        assert (
+            ax.lines[0].get_xdata().tolist() == accuracy_table(result).set_index("method").loc[order, measure].tolist()
+        )
+        at_one = [line for line in ax.lines if list(line.get_xdata()) == [1, 1]]
+        assert len(at_one) == (measure == "total_ratio")
+        assert f"best method first: {order[0]}" in alt_text(ax.figure)
+
+    def test_measure_must_be_in_the_result(self, scored):
+        with pytest.raises(ParameterError, match="must be one of rank_correlation, captured_share, gini_gain"):
+            plot_accuracy(prediction_accuracy(*scored, n_boot=2), measure="total_ratio")
