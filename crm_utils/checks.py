@@ -45,6 +45,18 @@ def as_numbers(values: Any, name: str, problems: list[str]) -> np.ndarray:
     return numbers
 
 
+def as_day(value: Any, name: str, problems: list[str]) -> pd.Timestamp:
+    """Turn `value` into a day without time; what stands in the way is added to `problems`, and NaT comes back."""
+    try:
+        day = pd.Timestamp(value)
+    except (TypeError, ValueError):
+        day = pd.NaT
+    if pd.isna(day):
+        problems.append(f"{name} must be a day such as '2025-12-31', and is {value!r}")
+        return pd.NaT
+    return day.normalize()
+
+
 def as_values(values: Any, where: str, *, positive_total: bool = True) -> np.ndarray:
     """Turn `values` into a one-dimensional array of finite floats with a positive total, or raise."""
     problems: list[str] = []

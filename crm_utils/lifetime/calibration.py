@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import raise_problems
+from crm_utils.checks import as_day, raise_problems
 from crm_utils.company import purchase_summary
 from crm_utils.errors import CrmError
 
@@ -74,8 +74,8 @@ def calibration_summary(
     problems: list[str] = []
     if unit not in _DAYS:
         problems.append(f"unit must be one of {', '.join(_DAYS)}, and is {unit!r}")
-    last_day = _day(calibration_end, "calibration_end", problems)
-    end = None if holdout_end is None else _day(holdout_end, "holdout_end", problems)
+    last_day = as_day(calibration_end, "calibration_end", problems)
+    end = None if holdout_end is None else as_day(holdout_end, "holdout_end", problems)
     if not problems and end is not None and end <= last_day:
         problems.append(f"holdout_end must come after calibration_end ({last_day:%Y-%m-%d}), and is {end:%Y-%m-%d}")
     raise_problems("calibration_summary", problems)
@@ -105,14 +105,3 @@ def calibration_summary(
         holdout_purchases=later["purchase_days"].fillna(0).astype("int64").to_numpy(),
         holdout_spend=later["revenue"].fillna(0.0).astype("float64").to_numpy(),
     )
-
-
-def _day(value: Any, name: str, problems: list[str]) -> pd.Timestamp | None:
-    try:
-        day = pd.Timestamp(value)
-    except (TypeError, ValueError):
-        day = pd.NaT
-    if pd.isna(day):
-        problems.append(f"{name} must be a day such as '2025-12-31', and is {value!r}")
-        return None
-    return day.normalize()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, first_rows, level_problems, raise_problems, resampling_problems
-from crm_utils.errors import ConvergenceError
+from crm_utils.checks import as_numbers, first_rows, level_problems, raise_problems
+from crm_utils.errors import ConvergenceError, DataFloorError
 from crm_utils.language import tr
+from crm_utils.lifetime._estimates import log_intervals
 from crm_utils.lifetime._newton import maximise
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PERIODS_PER_YEAR = {"week": 365.25 / 7, "month": 12.0, "quarter": 4.0, "year": 1.0}
+LEAST_CUSTOMERS = 40
+LEAST_ENDED = 10
 _MOST_PERIODS = 100_000
 _LEAST_RATE = 0.0001
 _NAMES = ("alpha", "beta")
@@ -89,15 +92,17 @@ class ShiftedBetaGeometric:
         Raises
         ------
         ParameterError
-            If the input is unusable, with every problem; or if everyone stayed or everyone left in the same period.
+            If the input is unusable, with every problem; or if everyone left in the same period.
+        DataFloorError
+            If there are fewer than 40 customers, or fewer than 10 who left (total weights).
         ConvergenceError
             If the retention rate does not rise with tenure, so that no finite alpha and beta fit best.
 
         Examples
         --------
-        >>> results = ShiftedBetaGeometric().fit([1, 1, 2, 3, 3, 3], [True, True, True, False, False, False])
-        >>> results.customers
-        6.0
+        >>> results = ShiftedBetaGeometric().fit([1, 2, 2], [True, True, False], weights=[40, 10, 50])
+        >>> results.retention_rates([1, 2]).round(3).tolist()
+        [0.6, 0.833]
         """
         where = "ShiftedBetaGeometric.fit"
         problems: list[str] = []
@@ -154,7 +159,9 @@ class ShiftedBetaGeometric:
         Raises
         ------
         ParameterError
-            If the input is unusable, or everyone stayed or everyone left in the same period.
+            If the input is unusable, or everyone left in the same period.
+        DataFloorError
+            If there are fewer than 40 customers, or fewer than 10 who left.
         ConvergenceError
             If the retention rate does not rise with tenure, so that no finite alpha and beta fit best.
 
@@ -181,10 +188,18 @@ class ShiftedBetaGeometric:
         seen = risk > 0
         left, risk = left[seen], risk[seen]
         stayed = risk - left
+        if not len(risk):
+            raise_problems(where, ["nobody was under contract for a whole period; there is nothing to estimate from"])
+        hazard = left.sum() / risk.sum()
+        if customers < LEAST_CUSTOMERS or left.sum() < LEAST_ENDED:
+            raise DataFloorError(
+                f"{where}: needs at least {LEAST_CUSTOMERS} customers and {LEAST_ENDED} who left, and there are "
+                f"{customers:,g} and {left.sum():,g}. Use a constant retention rate instead ({1 - hazard:.4g} a "
+                f"{self.period} in these data, see retention_value), or wait until more contracts have ended."
+            )
         raise_problems(where, _unusable(left, stayed))
         if start is not None and not (len(start) == 2 and np.isfinite(start).all() and min(start) > 0):
             raise_problems(where, [f"start must be two numbers above zero, and is {start!r}"])
-        hazard = left.sum() / risk.sum()
         starts = [np.array([hazard, 1 - hazard]) * size for size in (0.5, 3.0, 30.0)] if start is None else [start]
         remedy = (
             f"The retention rate does not rise with tenure, so that customers do not seem to differ: a constant rate "
@@ -320,7 +335,7 @@ class ShiftedBetaGeometricResults:
         from scipy.special import digamma, expit, logit
         from scipy.stats import norm
 
-        problems = resampling_problems(2, level)
+        problems = level_problems(level)
         if isinstance(periods, bool) or not isinstance(periods, int | np.integer) or periods < 1:
             problems.append(f"periods must be a whole number of at least 1, and is {periods!r}")
         raise_problems("ShiftedBetaGeometricResults.project", problems)
@@ -490,23 +505,6 @@ class ShiftedBetaGeometricResults:
         )
 
 
-def log_intervals(params: pd.Series, std_errors: pd.Series, *, level: float) -> pd.DataFrame:
-    """Estimates of positive parameters with standard errors and intervals that are symmetric on the logarithm."""
-    from scipy.stats import norm
-
-    raise_problems("summary_frame", level_problems(level))
-    reach = np.exp(norm.ppf((1 + level) / 2) * std_errors / params)
-    return pd.DataFrame(
-        {
-            "parameter": params.index,
-            "estimate": params.to_numpy(),
-            "std_error": std_errors.to_numpy(),
-            "low": (params / reach).to_numpy(),
-            "high": (params * reach).to_numpy(),
-        }
-    )
-
-
 def _derivatives(params: np.ndarray, left: np.ndarray, stayed: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Log-likelihood by period, with its derivatives: those at risk leave with the hazard α/(α+β+t−1).
 
@@ -542,10 +540,6 @@ def _discounted_sum(alpha: float, beta: np.ndarray, discount: float) -> np.ndarr
 
 
 def _unusable(left: np.ndarray, stayed: np.ndarray) -> list[str]:
-    if not len(left):
-        return ["nobody was under contract for a whole period; there is nothing to estimate from"]
-    if left.sum() == 0:
-        return ["everyone stayed, so that there is nothing to estimate from; wait until some contracts have ended"]
     if stayed.sum() == 0:
         return ["everyone left in the first period, so that there is nothing to project; check how `ended` is coded"]
     if len(left) < 2:

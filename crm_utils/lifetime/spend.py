@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import as_numbers, customer_problems, first_rows, missing_columns, raise_problems
+from crm_utils.errors import DataFloorError
+from crm_utils.lifetime._estimates import log_intervals
 from crm_utils.lifetime._newton import maximise
-from crm_utils.lifetime.contract import log_intervals
 
+LEAST_CUSTOMERS = 40
 _NAMES = ("p", "q", "gamma")
 
 
@@ -68,6 +70,8 @@ class GammaGamma:
         ------
         ParameterError
             If the input is unusable, with every problem.
+        DataFloorError
+            If there are fewer than 40 customers (total weight).
         ConvergenceError
             If customers do not differ in what they spend, or too few bought repeatedly to tell.
         """
@@ -88,7 +92,13 @@ class GammaGamma:
         raise_problems(where, problems)
         counted = mass > 0
         spend, count, mass = spend[counted], count[counted], mass[counted]
-        if len(spend) < 3 or np.unique(spend).size < 3:
+        if mass.sum() < LEAST_CUSTOMERS:
+            mean = f" ({np.average(spend, weights=mass):,.4g} in these data)" if len(spend) else ""
+            raise DataFloorError(
+                f"{where}: needs at least {LEAST_CUSTOMERS} customers with a purchase behind their mean, and there are "
+                f"{mass.sum():,g}. Use the mean spend of all{mean} for everyone instead."
+            )
+        if np.unique(spend).size < 3:
             raise_problems(
                 where,
                 [

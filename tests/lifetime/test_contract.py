@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.special import betaln
 
-from crm_utils.errors import ConvergenceError, ParameterError
+from crm_utils.errors import ConvergenceError, CrmError, DataFloorError, ParameterError
 from crm_utils.lifetime.contract import ShiftedBetaGeometric, _derivatives, _discounted_sum
 from crm_utils.plotting import alt_text
 
@@ -33,6 +33,13 @@ def customers_of(survivors):
     seen = len(left)
     durations = np.concatenate([np.repeat(np.arange(1, seen + 1), left), np.full(survivors[-1], seen)])
     return durations, np.arange(len(durations)) < left.sum()
+
+
+def result_or_error(durations, ended):
+    try:
+        return ShiftedBetaGeometric().fit(durations, ended)
+    except CrmError as error:
+        return error
 
 
 class TestFaderHardie2007:
@@ -186,10 +193,9 @@ class TestInputs:
     @pytest.mark.parametrize(
         ("durations", "ended", "message"),
         [
-            ([3, 5], [False, False], "everyone stayed"),
-            ([1, 1], [True, True], "everyone left in the first period"),
-            ([1, 1], [True, False], "only one period"),
-            ([0, 0], [False, False], "nobody was under contract"),
+            ([1] * 60, [True] * 60, "everyone left in the first period"),
+            ([1] * 60, [True] * 20 + [False] * 40, "only one period"),
+            ([0] * 60, [False] * 60, "nobody was under contract"),
             ([], [], "nobody was under contract"),
             ([1, 2], [True], "equally long"),
             ([1, np.nan], [True, False], "missing or infinite"),
@@ -202,11 +208,60 @@ class TestInputs:
 
     @pytest.mark.parametrize(
         ("survivors", "message"),
-        [([10, 12], "never rise"), ([10], "one entry"), ([10, 10, 10], "everyone stayed"), ([10, 0], "everyone left")],
+        [([10, 12], "never rise"), ([10], "one entry"), ([100, 0], "everyone left")],
     )
     def test_unusable_survivors_give_one_clear_error(self, survivors, message):
         with pytest.raises(ParameterError, match=message):
             YEARLY.fit_survivors(survivors)
+
+    @pytest.mark.parametrize(
+        ("survivors", "counted", "rate"),
+        [
+            ([39, 20, 12], "there are 39 and 27", "0.5424 a year"),
+            ([1000, 995, 991], "there are 1,000 and 9", "0.9955 a year"),
+            ([100, 100, 100], "there are 100 and 0", "1 a year"),
+            ([1, 1], "there are 1 and 0", "1 a year"),
+        ],
+    )
+    def test_too_few_customers_get_the_reason_and_the_simpler_method(self, survivors, counted, rate):
+        with pytest.raises(DataFloorError, match="at least 40 customers and 10 who left") as caught:
+            YEARLY.fit_survivors(survivors)
+        assert counted in str(caught.value)
+        assert f"constant retention rate instead ({rate} in these data" in str(caught.value)
+        with pytest.raises(DataFloorError, match=counted):
+            YEARLY.fit(*customers_of(survivors))
+
+    def test_weights_count_for_the_floor(self):
+        durations, ended = [1, 2, 2], [True, True, False]
+        assert ShiftedBetaGeometric().fit(durations, ended, weights=[15, 5, 20]).customers == 40
+        with pytest.raises(DataFloorError, match="there are 39 and 20"):
+            ShiftedBetaGeometric().fit(durations, ended, weights=[15, 5, 19])
+
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("longest", [1, 2, 100, 100_000])
+    @pytest.mark.parametrize("share_ended", [0.0, 0.5, 1.0])
+    def test_any_durations_give_a_value_or_one_clear_error(self, longest, share_ended):
+        rng = np.random.default_rng(longest)
+        for customers in (1, 50, 400):
+            durations = rng.integers(1, longest + 1, customers)
+            durations[0] = longest
+            ended = rng.random(customers) < share_ended
+            found = result_or_error(durations, ended)
+            if isinstance(found, CrmError):
+                assert "ShiftedBetaGeometric.fit: " in str(found)
+                continue
+            assert np.isfinite(found.params).all()
+            assert np.isfinite(found.std_errors).all()
+            assert np.isfinite(found.discounted_residual_lifetime(durations, annual_discount_rate=0.1)).all()
+
+    @pytest.mark.filterwarnings("error")
+    def test_long_contracts_are_estimated(self):
+        rng = np.random.default_rng(4)
+        lifetime = np.minimum(rng.geometric(rng.beta(0.8, 4000.0, 500)), 100_000)
+        results = ShiftedBetaGeometric().fit(lifetime, lifetime < 100_000)
+        table = results.summary_frame(level=0.999)
+        assert (table["low"] < [0.8, 4000]).all()
+        assert (table["high"] > [0.8, 4000]).all()
 
     def test_falling_retention_offers_the_constant_rate(self):
         with pytest.raises(ConvergenceError, match=r"constant rate of 0\.7083 per year"):

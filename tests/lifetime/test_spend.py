@@ -7,7 +7,7 @@ from scipy.integrate import quad
 from scipy.stats import gamma as gamma_distribution
 
 from crm_utils.company.public import fetch_cdnow_sample
-from crm_utils.errors import ConvergenceError, ParameterError
+from crm_utils.errors import ConvergenceError, DataFloorError, ParameterError
 from crm_utils.lifetime.spend import GammaGamma, _derivatives, _merged
 
 TRUTH = np.array([6.0, 4.0, 15.0])
@@ -154,15 +154,31 @@ class TestInputs:
     @pytest.mark.parametrize(
         ("spend", "purchases", "message"),
         [
-            ([10], [3], "at least three customers"),
-            ([10, 10, 10, 10], [3, 2, 1, 1], "at least three customers"),
-            ([], [], "at least three customers"),
+            ([10] * 50, [3] * 50, "at least three customers of different mean spend, and there are 1"),
             ([10, np.nan, 3], [1, 1, 1], "missing or infinite"),
             ([10, 20], [1, 2, 3], "equally long"),
         ],
     )
     def test_unusable_input_gives_one_clear_error(self, spend, purchases, message):
         with pytest.raises(ParameterError, match=message):
+            GammaGamma().fit(spend, purchases)
+
+    @pytest.mark.parametrize(
+        ("spend", "message"),
+        [
+            ([], "there are 0. Use the mean spend of all for everyone"),
+            ([10.0], r"there are 1. Use the mean spend of all \(10 in these data\)"),
+            (np.linspace(5, 15, 39), r"there are 39. Use the mean spend of all \(10 in"),
+        ],
+    )
+    def test_too_few_customers_get_the_reason_and_the_simpler_method(self, spend, message):
+        with pytest.raises(DataFloorError, match=f"at least 40 customers .*{message}"):
+            GammaGamma().fit(spend, np.ones(len(spend)))
+
+    def test_weights_count_for_the_floor(self):
+        spend, purchases = simulate(30, 11)
+        assert GammaGamma().fit(spend, purchases, weights=np.full(30, 2)).customers == 60
+        with pytest.raises(DataFloorError, match="there are 30"):
             GammaGamma().fit(spend, purchases)
 
     def test_customers_who_do_not_differ(self):

@@ -1,0 +1,163 @@
+"""From memberships to what models of contracts take: how many periods each contract has lasted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crm_utils.checks import as_day, as_numbers, first_rows, missing_columns, raise_problems
+
+_DAYS_A_WEEK = 7
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+
+
+def contract_durations(
+    memberships: pd.DataFrame,
+    *,
+    as_of: Any = None,
+    period: str = "month",
+    customer_col: str = "customer_id",
+    started_col: str = "started_at",
+    ended_col: str = "ended_at",
+    tenure_col: str = "tenure_months",
+    churned_col: str = "churned",
+) -> pd.DataFrame:
+    """Count the periods of every contract, as `ShiftedBetaGeometric.fit` takes them.
+
+    A contract that has ended counts the period it ended in as a whole one; a contract that runs counts completed
+    periods only. Months, quarters and years go by the calendar: a contract of 31 January completes its first month
+    with the last day of February, as every month that lacks the day of the start ends with its own last day.
+
+    What is not known before `as_of` is not used: a contract with its last day on or after `as_of` still runs, and one
+    that starts on or after `as_of` is left out and counted.
+
+    Parameters
+    ----------
+    memberships : pandas.DataFrame
+        One row a contract, with dates of start and end; or, where there are none, with length and outcome.
+    as_of : date-like, optional
+        First day that is not known any more. Needed where the contracts have dates, not looked at otherwise.
+    period : {"week", "month", "quarter", "year"}, default "month"
+        Contract period; only ``"month"`` where the contracts have no dates.
+    customer_col : str
+        Column of the customer. A customer with several contracts has a row each.
+    started_col, ended_col : str
+        Columns of the first and the last day; the last is missing while the contract runs.
+    tenure_col, churned_col : str
+        Columns used if `started_col` and `ended_col` are not both there: months so far, and whether the contract has
+        ended.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a contract, in the order given: the customer, ``duration`` (whole periods; from 1 for ended contracts,
+        from 0 for running ones) and ``ended``. ``attrs["not_yet_started"]`` counts the contracts left out.
+
+    Raises
+    ------
+    ParameterError
+        If columns are missing or unusable, with every problem.
+
+    References
+    ----------
+    Fader, P. S. & Hardie, B. G. S. (2007). How to project customer retention. *Journal of Interactive Marketing*
+    21(1), 76–90. Time is counted in contract periods, at whose ends customers decide.
+
+    Examples
+    --------
+    >>> memberships = pd.DataFrame({
+    ...     "customer_id": ["a", "b", "c"],
+    ...     "started_at": pd.to_datetime(["2024-02-01", "2025-06-01", "2024-01-31"]),
+    ...     "ended_at": pd.to_datetime(["2025-05-31", None, "2024-03-01"])})
+    >>> contract_durations(memberships, as_of="2026-01-01")
+      customer_id  duration  ended
+    0           a        16   True
+    1           b         7  False
+    2           c         2   True
+    """
+    where = "contract_durations"
+    problems = []
+    if period not in ("week", *_MONTHS):
+        problems.append(f"period must be one of {['week', *_MONTHS]}, and is {period!r}")
+    problems += missing_columns(memberships, (customer_col,), "memberships")
+    dated = started_col in memberships and ended_col in memberships
+    if not dated and not (tenure_col in memberships and churned_col in memberships):
+        problems.append(
+            f"memberships need the columns {started_col} and {ended_col}, or {tenure_col} and {churned_col}; "
+            f"they have {list(memberships.columns)}"
+        )
+    raise_problems(where, problems)
+    if not dated:
+        return _from_tenure(memberships, period, customer_col, tenure_col, churned_col, where)
+
+    started, ended = memberships[started_col], memberships[ended_col]
+    for name, days in ((started_col, started), (ended_col, ended)):
+        if not pd.api.types.is_datetime64_dtype(days) and days.notna().any():
+            problems.append(f"memberships.{name} must hold dates without a time zone, and is {days.dtype}")
+    day = as_day(as_of, "as_of", problems)
+    raise_problems(where, problems)
+    started, ended = (pd.to_datetime(days).dt.normalize().reset_index(drop=True) for days in (started, ended))
+    if (unknown := started.isna().to_numpy()).any():
+        problems.append(
+            f"memberships.{started_col} is missing in {unknown.sum():,} rows (at positions {first_rows(unknown)}); "
+            "fill in the first day or leave those contracts out"
+        )
+    if (reversed_ := (ended < started).to_numpy()).any():
+        problems.append(
+            f"memberships.{ended_col} is before {started_col} in {reversed_.sum():,} rows "
+            f"(at positions {first_rows(reversed_)}); correct the dates"
+        )
+    raise_problems(where, problems)
+
+    began = (started < day).to_numpy()
+    customers, started, ended = memberships[customer_col].to_numpy()[began], started[began], ended[began]
+    over = (ended < day).to_numpy()
+    # The day after the last one, so that a contract from the first to the last day of a month lasts one month.
+    until = (ended + pd.Timedelta(days=1)).where(over, day)
+    completed, exact = _weeks(started, until) if period == "week" else _months(started, until, _MONTHS[period])
+    result = pd.DataFrame(
+        {customer_col: customers, "duration": completed + (over & ~exact).astype(np.int64), "ended": over}
+    )
+    result.attrs["not_yet_started"] = int((~began).sum())
+    return result
+
+
+def _from_tenure(
+    memberships: pd.DataFrame, period: str, customer_col: str, tenure_col: str, churned_col: str, where: str
+) -> pd.DataFrame:
+    problems: list[str] = []
+    if period != "month":
+        problems.append(f"period must be 'month' for contracts known by {tenure_col} only, and is {period!r}")
+    tenure = as_numbers(memberships[tenure_col], f"memberships.{tenure_col}", problems)
+    if (negative := tenure < 0).any():
+        problems.append(
+            f"memberships.{tenure_col} must not be negative, and {negative.sum():,} are "
+            f"(at positions {first_rows(negative)})"
+        )
+    churned = memberships[churned_col]
+    if churned.isna().any() or not set(churned.unique()) <= {True, False}:
+        problems.append(f"memberships.{churned_col} must be True or False in every row")
+    raise_problems(where, problems)
+    over = churned.to_numpy(dtype=bool)
+    duration = np.where(over, np.maximum(np.ceil(tenure), 1), np.floor(tenure)).astype(np.int64)
+    result = pd.DataFrame({customer_col: memberships[customer_col].to_numpy(), "duration": duration, "ended": over})
+    result.attrs["not_yet_started"] = 0
+    return result
+
+
+def _weeks(started: pd.Series, until: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Completed weeks, and whether none has begun after them."""
+    days = (until - started).dt.days.to_numpy()
+    return days // _DAYS_A_WEEK, days % _DAYS_A_WEEK == 0
+
+
+def _months(started: pd.Series, until: pd.Series, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Completed periods of so many calendar months, and whether none has begun after them."""
+    from_day, to_day = started.dt.day.to_numpy(), until.dt.day.to_numpy()
+    months = (until.dt.year - started.dt.year).to_numpy() * 12 + (until.dt.month - started.dt.month).to_numpy()
+    # Where the month before has no such day, its period ends with it, and the next begins on the first.
+    turns = (to_day == 1) & (from_day > (until - pd.Timedelta(days=1)).dt.day.to_numpy())
+    completed = months - (to_day < from_day)
+    return (completed // length).astype(np.int64), ((to_day == from_day) | turns) & (completed % length == 0)

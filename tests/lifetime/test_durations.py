@@ -1,0 +1,168 @@
+"""Lengths of contracts: calendar months by hand and by definition, what is not known yet, and unusable tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_utils.company import load_company
+from crm_utils.errors import ParameterError
+from crm_utils.lifetime import ShiftedBetaGeometric
+from crm_utils.lifetime.durations import contract_durations
+
+
+def contracts(*spells):
+    started, ended = zip(*spells, strict=True)
+    return pd.DataFrame(
+        {
+            "customer_id": [f"c{number}" for number in range(len(spells))],
+            "started_at": pd.to_datetime(list(started), format="ISO8601"),
+            "ended_at": pd.to_datetime(list(ended), format="ISO8601"),
+        }
+    )
+
+
+def duration_of(started, ended, *, as_of="2030-01-01", period="month"):
+    return int(contract_durations(contracts((started, ended)), as_of=as_of, period=period)["duration"].iloc[0])
+
+
+def next_period(started, months):
+    """First day of the period after so many months: the same day of the month, or the first after a month without."""
+    year, month = divmod(started.month - 1 + months, 12)
+    try:
+        return pd.Timestamp(started.year + year, month + 1, started.day)
+    except ValueError:
+        return pd.Timestamp(started.year + year, month + 1, 1) + pd.offsets.MonthBegin()
+
+
+class TestEnded:
+    @pytest.mark.parametrize(
+        ("started", "ended", "months"),
+        [
+            ("2024-02-01", "2025-05-31", 16),
+            ("2024-02-01", "2024-02-01", 1),
+            ("2024-02-01", "2024-02-29", 1),
+            ("2024-02-01", "2024-03-01", 2),
+            ("2024-01-31", "2024-02-29", 1),
+            ("2024-01-31", "2024-03-01", 2),
+            ("2024-01-31", "2024-03-30", 2),
+            ("2024-01-31", "2024-03-31", 3),
+            ("2023-01-30", "2023-02-28", 1),
+            ("2023-01-28", "2023-02-28", 2),
+            ("2024-12-15", "2025-01-14", 1),
+            ("2024-12-15", "2025-01-15", 2),
+        ],
+    )
+    def test_months_begun_by_hand(self, started, ended, months):
+        assert duration_of(started, ended) == months
+
+    @pytest.mark.parametrize(
+        ("period", "ended", "periods"),
+        [
+            ("week", "2024-03-07", 1),
+            ("week", "2024-03-08", 2),
+            ("quarter", "2024-05-31", 1),
+            ("quarter", "2024-06-01", 2),
+            ("year", "2025-02-28", 1),
+            ("year", "2025-03-01", 2),
+        ],
+    )
+    def test_other_periods_by_hand(self, period, ended, periods):
+        assert duration_of("2024-03-01", ended, period=period) == periods
+
+    @pytest.mark.parametrize(("period", "length"), [("month", 1), ("quarter", 3), ("year", 12)])
+    def test_is_the_first_period_that_outlasts_the_contract(self, period, length):
+        rng = np.random.default_rng(length)
+        started = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 800, 400), unit="D")
+        ended = started + pd.to_timedelta(rng.integers(0, 900, 400), unit="D")
+        table = pd.DataFrame({"customer_id": range(400), "started_at": started, "ended_at": ended})
+        found = contract_durations(table, as_of="2030-01-01", period=period)["duration"]
+        for first, last, periods in zip(started, ended, found, strict=True):
+            assert next_period(first, (periods - 1) * length) <= last < next_period(first, periods * length)
+
+
+class TestRunning:
+    @pytest.mark.parametrize(
+        ("as_of", "months"), [("2025-06-02", 0), ("2025-07-01", 1), ("2025-07-31", 1), ("2026-06-01", 12)]
+    )
+    def test_completed_months(self, as_of, months):
+        assert duration_of("2025-06-01", None, as_of=as_of) == months
+
+    def test_only_what_is_known_before_as_of_counts(self):
+        table = contracts(
+            ("2025-01-01", "2025-06-29"),
+            ("2025-01-01", "2025-06-30"),
+            ("2025-01-01", "2025-12-31"),
+            ("2025-06-30", None),
+            ("2025-01-01", None),
+        )
+        result = contract_durations(table, as_of="2025-06-30")
+        assert result["customer_id"].tolist() == ["c0", "c1", "c2", "c4"]
+        assert result["duration"].tolist() == [6, 5, 5, 5]
+        assert result["ended"].tolist() == [True, False, False, False]
+        assert result.attrs["not_yet_started"] == 1
+
+    def test_nobody_has_ended(self):
+        table = contracts(("2025-01-01", None), ("2025-03-01", None)).assign(ended_at=None)
+        result = contract_durations(table, as_of="2025-06-01")
+        assert result["duration"].tolist() == [5, 3]
+        assert not result["ended"].any()
+
+
+class TestTenure:
+    def test_rounded_up_when_over_and_down_while_it_runs(self):
+        table = pd.DataFrame(
+            {"customer_id": list("abcde"), "tenure_months": [0, 0, 2.5, 2.5, 7], "churned": [True, False] * 2 + [True]}
+        )
+        result = contract_durations(table)
+        assert result["duration"].tolist() == [1, 0, 3, 2, 7]
+        assert result["ended"].tolist() == table["churned"].tolist()
+
+    def test_agrees_with_dates(self):
+        table = contracts(("2024-02-01", "2025-05-31"), ("2025-06-01", None))
+        tenure = pd.DataFrame({"customer_id": ["c0", "c1"], "tenure_months": [16, 7], "churned": [True, False]})
+        pd.testing.assert_frame_equal(contract_durations(table, as_of="2026-01-01"), contract_durations(tenure))
+
+    def test_input_checks(self):
+        table = pd.DataFrame({"customer_id": ["a", "b"], "tenure_months": [-1, 3], "churned": ["yes", "no"]})
+        with pytest.raises(ParameterError, match="3 problems") as caught:
+            contract_durations(table, period="year")
+        for part in ("period must be 'month'", "negative, and 1 are (at positions 0)", "churned must be True or False"):
+            assert part in str(caught.value)
+
+
+class TestConsistency:
+    def test_row_order_and_inputs(self):
+        table = contracts(("2024-02-01", "2025-05-31"), ("2025-06-01", None), ("2024-01-31 09:30", "2024-02-29 18:00"))
+        kept = table.copy()
+        result = contract_durations(table, as_of="2026-01-01")
+        assert result["duration"].tolist() == [16, 7, 1]
+        back = contract_durations(table[::-1], as_of="2026-01-01")
+        pd.testing.assert_frame_equal(back[::-1].reset_index(drop=True), result)
+        pd.testing.assert_frame_equal(table, kept)
+
+    def test_demo_members_can_be_fitted(self):
+        company = load_company()
+        result = contract_durations(company.memberships, as_of=company.as_of)
+        assert len(result) == len(company.memberships)
+        assert result["ended"].sum() == company.memberships["ended_at"].notna().sum()
+        seen = ShiftedBetaGeometric().fit(result["duration"], result["ended"]).survival_table(periods=24)
+        assert (seen["survival_share"] - seen["observed_share"]).abs().max() < 0.02
+
+
+class TestInputs:
+    def test_all_problems_at_once(self):
+        table = contracts(("2024-02-01", "2024-01-31"), (None, None), (None, "2024-01-31"))
+        with pytest.raises(ParameterError, match="2 problems") as caught:
+            contract_durations(table, as_of="2026-01-01")
+        for part in ("started_at is missing in 2 rows (at positions 1, 2)", "ended_at is before started_at in 1 rows"):
+            assert part in str(caught.value)
+
+    def test_options_and_columns(self):
+        table = contracts(("2024-02-01", None))
+        with pytest.raises(ParameterError, match="2 problems") as caught:
+            contract_durations(table[["customer_id", "started_at"]], period="day")
+        assert "started_at and ended_at, or tenure_months and churned" in str(caught.value)
+        with pytest.raises(ParameterError, match="as_of must be a day"):
+            contract_durations(table)
+        with pytest.raises(ParameterError, match="started_at must hold dates"):
+            contract_durations(table.assign(started_at="2024-02-01"), as_of="2026-01-01")
