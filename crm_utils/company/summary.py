@@ -1,16 +1,14 @@
-"""One row a customer from any number of order lines: the only code that touches order lines at scale."""
+"""One row a customer from any number of order lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import pandas as pd
 
-from crm_utils.company.company_yml import nearest, parse_as_of
+from crm_utils.company.company_yml import parse_as_of
+from crm_utils.company.lines import collected, telling_what_was_read, used_lines
 from crm_utils.errors import CrmError
 
 
@@ -100,50 +98,23 @@ def purchase_summary(
     day = parse_as_of(as_of)
     if day is None:
         raise CrmError("purchase_summary needs as_of, the day of the analysis, such as as_of='2026-01-01'.")
-    first_day = parse_as_of(since)
-    numbers = (amount_col, quantity_col, unit_price_col, discount_col, unit_cost_col)
-    with _telling_what_was_read(lines):
-        frame = nw.from_native(_open(lines, texts=(customer_col, order_col), numbers=numbers))
-        schema = frame.collect_schema()
-    columns = schema.names()
-    _require(columns, (customer_col, order_col, time_col))
-    has_quantity = quantity_col in columns
-    if amount_col not in columns:
-        _require(columns, (quantity_col, unit_price_col), instead_of=amount_col)
-    amount, units = _amount(columns, amount_col, quantity_col, unit_price_col, discount_col), nw.lit(None, nw.Float64)
-    frame = _with_moments(frame, time_col, schema[time_col])
-    used = (nw.col(time_col) < nw.lit(day.to_pydatetime())) & ~nw.col(customer_col).is_null() & ~amount.is_null()
-    if schema[customer_col] in (nw.String, nw.Categorical, nw.Object):
-        used = used & (nw.col(customer_col).cast(nw.String) != "")
-    if first_day is not None:
-        used = used & (nw.col(time_col) >= nw.lit(first_day.to_pydatetime()))
-    returned = amount < 0
-    if has_quantity:
-        units = nw.col(quantity_col).cast(nw.Float64)
-        used = used & (units != 0).fill_null(True)
-        returned = returned | (units < 0).fill_null(False)
-    has_margin = has_quantity and unit_cost_col in columns
-    # Infinity stays infinity in every sum on every engine; what is missing would be left out of it.
-    margin = nw.lit(None, nw.Float64)
-    if has_margin:
-        margin = (amount - units * nw.col(unit_cost_col)).fill_null(float("inf"))
-    if frame.implementation.is_pandas_like():  # which has no plain date type
-        day_of_order, no_purchase = nw.col(time_col).dt.truncate("1d"), nw.lit(day.to_pydatetime())
-    else:
-        day_of_order, no_purchase = nw.col(time_col).cast(nw.Date), nw.lit(day.date())
-
-    kept = frame.filter(used).select(
-        customer_id=nw.col(customer_col),
-        order=nw.col(order_col),
-        day=day_of_order,
-        bought=~returned,
-        amount=amount,
-        units=units,
-        margin=margin,
+    used = used_lines(
+        lines,
+        before=day,
+        since=parse_as_of(since),
+        customer_col=customer_col,
+        order_col=order_col,
+        time_col=time_col,
+        amount_col=amount_col,
+        quantity_col=quantity_col,
+        unit_price_col=unit_price_col,
+        discount_col=discount_col,
+        unit_cost_col=unit_cost_col,
     )
+    no_purchase = nw.lit(day.to_pydatetime() if used.frame.implementation.is_pandas_like() else day.date())
     # Order, then day, then customer: three plain group-bys beat counting distinct orders, on every engine.
     by_order = (
-        kept.with_columns(spend=nw.when("bought").then("amount").otherwise(0.0))
+        used.frame.with_columns(spend=nw.when("bought").then("amount").otherwise(0.0))
         .group_by("customer_id", "day", "order")
         .agg(
             nw.col("bought").max(),
@@ -184,98 +155,19 @@ def purchase_summary(
         "first_purchase",
         "last_purchase",
         nw.col("orders", "purchase_days").cast(nw.Int64),
-        nw.col("units") if has_quantity else unknown.alias("units"),
+        nw.col("units") if used.has_units else unknown.alias("units"),
         nw.col("amount").alias("revenue"),
-        nw.when(nw.col("margin").is_finite()).then("margin").alias("margin") if has_margin else unknown.alias("margin"),
+        nw.when(nw.col("margin").is_finite()).then("margin").alias("margin")
+        if used.has_margin
+        else unknown.alias("margin"),
         # Sums of binary fractions would leave dust where there was no repeat purchase at all.
         repeat_spend=nw.when(nw.col("purchase_days") > 1).then(nw.col("spend") - nw.col("first_spend")).otherwise(0.0),
     )
-    with _telling_what_was_read(lines):
-        summary = _collected(finished)
+    with telling_what_was_read(lines):
+        summary = collected(finished)
     if summary.empty:
         raise CrmError(f"No order line with a customer lies in the period before {day:%Y-%m-%d}: choose another as_of.")
     for name, days in (("last_purchase", "days_since_last"), ("first_purchase", "age_days")):
         summary[name] = summary[name].astype("datetime64[us]")
         summary[days] = (day - summary[name]).dt.days.astype("float64")
     return summary
-
-
-def _amount(columns: list[str], amount: str, quantity: str, unit_price: str, discount: str) -> nw.Expr:
-    if amount in columns:
-        return nw.col(amount).cast(nw.Float64)
-    price = nw.col(quantity).cast(nw.Float64) * nw.col(unit_price)
-    return price * (1 - nw.col(discount).fill_null(0)) if discount in columns else price
-
-
-def _collected(frame: Any) -> pd.DataFrame:
-    if isinstance(frame, nw.LazyFrame):
-        frame = frame.collect(backend="pyarrow")
-    return frame.to_pandas().reset_index(drop=True)
-
-
-def _with_moments(frame: Any, time_col: str, dtype: nw.dtypes.DType) -> Any:
-    """Give the frame with times that can be compared with a day, or say why they cannot."""
-    if dtype == nw.Object and frame.implementation.is_pandas():
-        native = frame.to_native()
-        if pd.api.types.infer_dtype(native[time_col], skipna=True) in ("date", "datetime"):
-            moments = pd.to_datetime(native[time_col])
-            frame = nw.from_native(native.assign(**{time_col: moments}))
-            dtype = frame.schema[time_col]
-    if dtype not in (nw.Date, nw.Datetime):
-        raise CrmError(
-            f"{time_col!r} holds {str(dtype).lower()}, not dates or timestamps: convert it, as with "
-            "pandas.to_datetime, or load the table with load_company, which reads any date_format."
-        )
-    # Spark has one type of timestamp, always in the zone of its session.
-    if dtype == nw.Datetime and dtype.time_zone is not None and not frame.implementation.is_pyspark():
-        raise CrmError(
-            f"{time_col!r} has the time zone {dtype.time_zone}: convert it to the shop's local time without zone, "
-            "as with .dt.tz_convert('Asia/Shanghai').dt.tz_localize(None), so that days are the shop's days."
-        )
-    if frame.implementation.is_pandas_like():
-        frame = frame.with_columns(nw.col(time_col).cast(nw.Datetime("us")))
-    return frame
-
-
-@contextmanager
-def _telling_what_was_read(lines: Any) -> Iterator[None]:
-    """Turn an engine's complaint about a file into one that names the file and a remedy."""
-    if not isinstance(lines, (str, Path)):
-        yield
-        return
-    import duckdb
-
-    try:
-        yield
-    except duckdb.Error as error:
-        reason = "; ".join(line.strip() for line in str(error).strip().split("\n")[:3])  # what, where, which column
-        raise CrmError(
-            f"{lines}: the order lines cannot be read ({reason}). Check the path; for other encodings, date formats or "
-            "separators use load_company(folder).order_lines, which reads them and names every bad row."
-        ) from error
-
-
-def _open(lines: Any, *, texts: tuple[str, ...], numbers: tuple[str, ...]) -> Any:
-    if not isinstance(lines, (str, Path)):
-        return lines
-    import duckdb
-
-    path = str(lines)
-    if path.lower().endswith(".parquet"):
-        return duckdb.read_parquet(path, union_by_name=True)
-    if not path.lower().endswith((".csv", ".csv.gz")):
-        raise CrmError(f"{path}: kind of file not known; give a parquet, csv or csv.gz file, or a glob of one kind.")
-    # Types guessed from the first rows would fail at a later id with a letter, or at a later fraction.
-    found = duckdb.read_csv(path, union_by_name=True).columns
-    types = dict.fromkeys(texts, "VARCHAR") | dict.fromkeys(numbers, "DOUBLE")
-    return duckdb.read_csv(
-        path, union_by_name=True, dtype={name: kind for name, kind in types.items() if name in found}
-    )
-
-
-def _require(columns: list[str], needed: tuple[str, ...], *, instead_of: str = "") -> None:
-    absent = [name for name in needed if name not in columns]
-    if absent:
-        aside = f" (used because there is no {instead_of!r})" if instead_of else ""
-        hints = "; ".join(f"{name!r}: {nearest(name, columns)}" for name in absent)
-        raise CrmError(f"Order lines lack {len(absent)} needed column(s){aside}: {hints}")
