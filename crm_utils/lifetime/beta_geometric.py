@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import expit, gammaln, psi
 
-from crm_utils.lifetime.purchases import PurchaseModel, PurchaseRows
+from crm_utils.lifetime.counts import beta_geometric_counts
+from crm_utils.lifetime.histories import PurchaseRows
+from crm_utils.lifetime.purchases import Parameters, PurchaseModel
 
-# Step of the trapezoidal rule in `_expected_if_alive`, and rows taken at a time to keep memory small.
+# Step of the trapezoidal rule in `_over_dropout`, and rows taken at a time to keep memory small.
 _STEP = 0.05
-_ROWS_AT_A_TIME = 8_192
+_ROWS_AT_A_TIME = 2_048
 
 
+@dataclass(frozen=True)
 class _BetaGeometric(PurchaseModel):
     """What BG/NBD and MBG/NBD share: they differ in how often a customer could have dropped out after x purchases."""
 
     parameters: ClassVar = ("r", "alpha", "a", "b")
     time_parameters: ClassVar = ("alpha",)
+    dropout_parameter: ClassVar = (2, 1.0)
     starts: ClassVar = ((1.0, 1.0, 1.0, 1.0), (0.25, 0.15, 0.8, 2.5), (3.0, 1.0, 0.5, 5.0), (0.5, 0.05, 2.0, 20.0))
     chances_at_start: ClassVar[int]
 
@@ -31,71 +36,119 @@ class _BetaGeometric(PurchaseModel):
         odds = np.log(a) - np.log(b + with_chance - 1) + (r + x) * np.log1p((age - t_x) / (alpha + t_x))
         return np.where(chances > 0, odds, -np.inf)
 
-    def _log_likelihood(self, params: np.ndarray, rows: PurchaseRows) -> tuple[float, np.ndarray]:
+    def _log_likelihoods(self, params: Parameters, rows: PurchaseRows) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         r, alpha, a, b = params
-        x, t_x, age, weights = rows.frequency, rows.recency, rows.age, rows.weights
+        x, t_x, age = rows.frequency, rows.recency, rows.age
         log_odds = self._dropped_odds(params, x, t_x, age)
         dropped = expit(log_odds)
         alive = 1 - dropped
-        log_age, log_recency = np.log(alpha + age), np.log(alpha + t_x)
-        value = weights @ (np.logaddexp(0, log_odds) - (r + x) * log_age)
-        by_r = -weights @ (alive * log_age + dropped * log_recency)
-        by_alpha = -weights @ ((r + x) * (alive / (alpha + age) + dropped / (alpha + t_x)))
-        lost = weights @ dropped
+        until_now, until_last = alpha + age, alpha + t_x
+        log_now = np.log(until_now)
 
-        # What depends on the frequency alone is computed once a frequency.
-        counts, place = np.unique(x, return_inverse=True)
-        customers = np.bincount(place, weights)
-        dropped_there = np.bincount(place, weights * dropped)
-        chances = counts + self.chances_at_start
-        total = customers.sum()
-        value += customers @ (gammaln(r + counts) + gammaln(b + chances) - gammaln(a + b + chances))
-        value += total * (r * np.log(alpha) - gammaln(r) - gammaln(b) + gammaln(a + b))
-        by_r += customers @ psi(r + counts) + total * (np.log(alpha) - psi(r))
-        by_alpha += total * r / alpha
-        by_a = total * psi(a + b) - customers @ psi(a + b + chances) + lost / a
-        by_b = by_a - lost / a + customers @ psi(b + chances) - total * psi(b)
-        by_b -= dropped_there @ (1 / (b + np.maximum(chances, 1) - 1))
-        return float(value), np.array([by_r, by_alpha, by_a, by_b])
+        # What depends on the frequency and on numbers that all customers share is computed once a frequency.
+        counts, place = rows.counts
+        shared = not (np.ndim(a) or np.ndim(b))
+        chances = (counts if shared else x) + self.chances_at_start
+        by_count = np.array(
+            [
+                gammaln(b + chances) - gammaln(b) + gammaln(a + b) - gammaln(a + b + chances),
+                psi(a + b) - psi(a + b + chances),
+                psi(b + chances) - psi(b),
+                1 / (b + np.maximum(chances, 1) - 1),
+            ]
+        )
+        survived, by_a, by_b, last_chance = by_count[:, place] if shared else by_count
+        bought, by_r = np.array([gammaln(r + counts) - gammaln(r), psi(r + counts) - psi(r)])[:, place]
+
+        log_alpha = np.log(alpha)
+        logs = np.logaddexp(0, log_odds) - (r + x) * log_now + r * log_alpha + bought + survived
+        slopes = (
+            by_r + log_alpha - alive * log_now - dropped * np.log(until_last),
+            r / alpha - (r + x) * (alive / until_now + dropped / until_last),
+            by_a + dropped / a,
+            by_a + by_b - dropped * last_chance,
+        )
+        return logs, slopes
 
     def _p_alive(self, params, x, t_x, age) -> np.ndarray:
         return expit(-self._dropped_odds(params, x, t_x, age))
 
     def _expected_if_alive(self, params, x, age, horizon) -> np.ndarray:
+        return _over_dropout(_purchases_until_dropout, *self._future(params, x, age), horizon)
+
+    def _stays_if_alive(self, params, x, age, horizon) -> np.ndarray:
+        return _over_dropout(_stays, *self._future(params, x, age), horizon)
+
+    def _future(self, params, x, age):
+        """Distribution of the rate and of the dropout probability of customers alive at `age`."""
         r, alpha, a, b = params
-        return _expected_until_dropout(r + x, alpha + age, a, b + x + self.chances_at_start, horizon)
+        return r + x, alpha + age, a, b + x + self.chances_at_start
 
     def _expected_new(self, params, horizon) -> np.ndarray:
         r, alpha, a, b = params
-        start = np.full(len(horizon), float(self.chances_at_start))
         survives_start = (b / (a + b)) ** self.chances_at_start
-        return survives_start * _expected_until_dropout(
-            np.full(len(horizon), r), np.full(len(horizon), alpha), a, b + start, horizon
-        )
+        nothing = np.zeros(len(horizon))
+        return survives_start * self._expected_if_alive(params, nothing, nothing, horizon)
+
+    def _count_distribution(self, params, age, largest) -> np.ndarray:
+        return beta_geometric_counts(*params, age, largest, chances_at_start=self.chances_at_start)
+
+    def _purchase_times(self, params, x, age, horizon, rng) -> tuple[np.ndarray, np.ndarray]:
+        shape, rate, a, b = self._future(params, x, age)
+        customers = np.arange(len(x))
+        pace, dropout = rng.gamma(shape, 1 / rate, len(x)), rng.beta(a, b, len(x))
+        now, who, when = np.zeros(len(x)), [], []
+        while len(customers):
+            # A rate so small that it is zero as a float never brings a purchase.
+            with np.errstate(divide="ignore"):
+                now = now + rng.exponential(1, len(customers)) / pace[customers]
+            customers, now = customers[now <= horizon], now[now <= horizon]
+            who.append(customers)
+            when.append(now)
+            stays = rng.random(len(customers)) >= dropout[customers]
+            customers, now = customers[stays], now[stays]
+        return np.concatenate([np.empty(0, int), *who]), np.concatenate([np.empty(0), *when])
 
 
-def _expected_until_dropout(
-    shape: np.ndarray, rate: np.ndarray, a: float, b: np.ndarray, horizon: np.ndarray
+def _purchases_until_dropout(p: np.ndarray, shape: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """Expected purchases over the rate: (1 − (1 + p·t/rate)^−shape) / p."""
+    return -np.expm1(-shape * np.log1p(p * ratio)) / p
+
+
+def _stays(p: np.ndarray, shape: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """Probability over the rate that no purchase was the last: (1 + p·t/rate)^−shape."""
+    return np.exp(-shape * np.log1p(p * ratio))
+
+
+def _over_dropout(
+    quantity: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    shape: np.ndarray,
+    rate: np.ndarray,
+    a: Any,
+    b: np.ndarray,
+    horizon: Any,
 ) -> np.ndarray:
-    """Expected purchases of a living customer: E[(1 − (1 + p·t/rate)^−shape) / p] over p ~ Beta(a, b).
+    """Mean of a quantity of living customers over their dropout probability p ~ Beta(a, b).
 
-    The closed form by ₂F₁ has a pole at a = 1 and cancels for large frequencies. This integral has neither trouble:
+    The closed forms by ₂F₁ have a pole at a = 1 and cancel for large frequencies. This integral has neither trouble:
     on the logit of p, stretched by sinh, the trapezoidal rule converges exponentially.
     """
-    reach = np.arcsinh(max(9.0, 40 / np.sqrt(min(a, b.min()))))
+    a, ratio = np.broadcast_to(a, len(shape)), horizon / rate
+    reach = np.arcsinh(max(9.0, 40 / np.sqrt(min(a.min(), b.min()))))
     stretched = np.sinh(np.arange(-np.ceil(reach / _STEP), np.ceil(reach / _STEP) + 1) * _STEP)
-    expected = np.empty(len(shape))
+    stretching = 0.5 * np.log1p(stretched**2)
+    means = np.empty(len(shape))
     for first in range(0, len(shape), _ROWS_AT_A_TIME):
         part = slice(first, first + _ROWS_AT_A_TIME)
-        b_, shape_, ratio = b[part, None], shape[part, None], (horizon / rate)[part, None]
-        logit = np.log(a / b_) + np.sqrt(1 / a + 1 / b_) * stretched
-        log_p = -np.logaddexp(0, -logit)
-        log_weight = a * log_p - b_ * np.logaddexp(0, logit) + 0.5 * np.log1p(stretched**2)
+        a_, b_ = a[part, None], b[part, None]
+        logit = np.log(a_ / b_) + np.sqrt(1 / a_ + 1 / b_) * stretched
+        log_rest = np.logaddexp(0, logit)
+        log_p = logit - log_rest
+        log_weight = a_ * log_p - b_ * log_rest + stretching
         weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
-        p = np.maximum(np.exp(log_p), 1e-300)
-        purchases = -np.expm1(-shape_ * np.log1p(p * ratio)) / p
-        expected[part] = (weight * purchases).sum(axis=1) / weight.sum(axis=1)
-    return expected
+        values = quantity(np.maximum(np.exp(log_p), 1e-300), shape[part, None], ratio[part, None])
+        means[part] = (weight * values).sum(axis=1) / weight.sum(axis=1)
+    return means
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, exprel, gammaln, psi
 
-from crm_utils.lifetime.purchases import PurchaseModel, PurchaseRows
+from crm_utils.lifetime.counts import pareto_counts
+from crm_utils.lifetime.histories import PurchaseRows
+from crm_utils.lifetime.purchases import Parameters, PurchaseModel
 
-# Nodes of the Gauss–Legendre rule over the time of dropout, and rows taken at a time to keep memory small.
+# Nodes of the Gauss–Legendre rule over the time of dropout.
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)
-_ROWS_AT_A_TIME = 4_096
 # The integrand is cut off where it has fallen by this exponent.
 _NEGLIGIBLE = 40.0
 
@@ -57,34 +58,40 @@ class ParetoNBD(PurchaseModel):
 
     parameters: ClassVar = ("r", "alpha", "s", "beta")
     time_parameters: ClassVar = ("alpha", "beta")
+    dropout_parameter: ClassVar = (3, -1.0)
+    rows_at_a_time: ClassVar = 2_048
     starts: ClassVar = ((1.0, 1.0, 1.0, 1.0), (0.5, 0.3, 0.6, 0.4), (3.0, 0.5, 0.5, 3.0), (0.3, 0.05, 2.0, 5.0))
 
-    def _log_likelihood(self, params: np.ndarray, rows: PurchaseRows) -> tuple[float, np.ndarray]:
-        value, gradient = 0.0, np.zeros(4)
-        for first in range(0, len(rows), _ROWS_AT_A_TIME):
-            part = slice(first, first + _ROWS_AT_A_TIME)
-            more, slope = _part_log_likelihood(
-                params, rows.frequency[part], rows.recency[part], rows.age[part], rows.weights[part]
-            )
-            value += more
-            gradient += slope
+    def _log_likelihoods(self, params: Parameters, rows: PurchaseRows) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         r, alpha, s, beta = params
-        counts, place = np.unique(rows.frequency, return_inverse=True)
-        customers = np.bincount(place, rows.weights)
-        total = customers.sum()
-        value += customers @ gammaln(r + counts) + total * (r * np.log(alpha) - gammaln(r) + s * np.log(beta))
-        gradient[0] += customers @ psi(r + counts) + total * (np.log(alpha) - psi(r))
-        gradient[1] += total * r / alpha
-        gradient[2] += total * np.log(beta)
-        gradient[3] += total * s / beta
-        return float(value), gradient
+        x, age = rows.frequency, rows.age
+        log_alive = _alive(params, x, age)
+        log_dropped, shares, log_alpha, log_beta, at_alpha, at_beta = _dropped(params, x, rows.recency, age)
+        dropped = expit(log_dropped - log_alive)
+        alive = 1 - dropped
+
+        def mean(values: np.ndarray) -> np.ndarray:
+            return np.einsum("ij,ij->i", shares, values)
+
+        # What depends on the frequency alone is computed once a frequency.
+        counts, place = rows.counts
+        bought, by_r = np.array([gammaln(r + counts) - gammaln(r), psi(r + counts) - psi(r)])[:, place]
+        logs = np.logaddexp(log_alive, log_dropped) + bought + r * np.log(alpha) + s * np.log(beta)
+        slopes = (
+            by_r + np.log(alpha) - alive * np.log(alpha + age) - dropped * mean(log_alpha),
+            r / alpha - (r + x) * (alive / (alpha + age) + dropped * mean(1 / at_alpha)),
+            np.log(beta) - alive * np.log(beta + age) + dropped * (1 / s - mean(log_beta)),
+            s / beta - alive * s / (beta + age) - (s + 1) * dropped * mean(1 / at_beta),
+        )
+        return logs, slopes
 
     def _p_alive(self, params, x, t_x, age) -> np.ndarray:
         alive = np.empty(len(x))
-        for first in range(0, len(x), _ROWS_AT_A_TIME):
-            part = slice(first, first + _ROWS_AT_A_TIME)
-            log_dropped, *_ = _dropped(params, x[part], t_x[part], age[part])
-            alive[part] = expit(_alive(params, x[part], age[part]) - log_dropped)
+        for first in range(0, len(x), self.rows_at_a_time):
+            part = slice(first, first + self.rows_at_a_time)
+            here = tuple(value[part] if np.ndim(value) else value for value in params)
+            log_dropped, *_ = _dropped(here, x[part], t_x[part], age[part])
+            alive[part] = expit(_alive(here, x[part], age[part]) - log_dropped)
         return alive
 
     def _expected_if_alive(self, params, x, age, horizon) -> np.ndarray:
@@ -92,9 +99,25 @@ class ParetoNBD(PurchaseModel):
         log_ratio = np.log1p(horizon / (beta + age))
         return (r + x) * (beta + age) / (alpha + age) * log_ratio * exprel((1 - s) * log_ratio)
 
+    def _stays_if_alive(self, params, x, age, horizon) -> np.ndarray:
+        _, _, s, beta = params
+        return np.broadcast_to(np.exp(-s * np.log1p(horizon / (beta + age))), np.shape(x))
+
     def _expected_new(self, params, horizon) -> np.ndarray:
         nothing = np.zeros(len(horizon))
         return self._expected_if_alive(params, nothing, nothing, horizon)
+
+    def _count_distribution(self, params, age, largest) -> np.ndarray:
+        return pareto_counts(*params, age, largest)
+
+    def _purchase_times(self, params, x, age, horizon, rng) -> tuple[np.ndarray, np.ndarray]:
+        r, alpha, s, beta = params
+        pace = rng.gamma(r + x, 1 / (alpha + age))
+        # A rate of dropout so small that it is zero as a float never ends anything.
+        with np.errstate(divide="ignore"):
+            end = np.minimum(rng.exponential(1, len(x)) / rng.gamma(s, 1 / (beta + age), len(x)), horizon)
+        who = np.repeat(np.arange(len(x)), rng.poisson(pace * end))
+        return who, rng.random(len(who)) * end[who]
 
 
 def _alive(params: np.ndarray, x: np.ndarray, age: np.ndarray) -> np.ndarray:
@@ -128,22 +151,3 @@ def _dropped(params: np.ndarray, x: np.ndarray, t_x: np.ndarray, age: np.ndarray
     log_half = np.log(half, where=half > 0, out=np.full(len(half), -np.inf))
     log_dropped = np.log(s) + log_half + top[:, 0] + np.log(area)
     return log_dropped, shares / area[:, None], log_alpha, log_beta, at_alpha, at_beta
-
-
-def _part_log_likelihood(params, x, t_x, age, weights) -> tuple[float, np.ndarray]:
-    """What depends on recency and age, of one part of the rows, with its gradient."""
-    r, alpha, s, beta = params
-    log_alive = _alive(params, x, age)
-    log_dropped, shares, log_alpha, log_beta, at_alpha, at_beta = _dropped(params, x, t_x, age)
-    value = weights @ np.logaddexp(log_alive, log_dropped)
-    dropped = weights * expit(log_dropped - log_alive)
-    alive = weights - dropped
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.einsum("ij,ij->i", shares, values)
-
-    by_r = -alive @ np.log(alpha + age) - dropped @ mean(log_alpha)
-    by_alpha = -(alive * (r + x)) @ (1 / (alpha + age)) - (dropped * (r + x)) @ mean(1 / at_alpha)
-    by_s = -alive @ np.log(beta + age) - dropped @ mean(log_beta) + dropped.sum() / s
-    by_beta = -alive @ (s / (beta + age)) - (s + 1) * dropped @ mean(1 / at_beta)
-    return float(value), np.array([by_r, by_alpha, by_s, by_beta])

@@ -13,8 +13,8 @@ from scipy.special import betaln, expit, hyp2f1, log_expit
 from crm_utils.company.public import fetch_cdnow_sample
 from crm_utils.company.summary import purchase_summary
 from crm_utils.errors import ConvergenceError, DataFloorError, ParameterError
-from crm_utils.lifetime.beta_geometric import BetaGeoNBD, ModifiedBetaGeoNBD, _expected_until_dropout
-from crm_utils.lifetime.purchases import PurchaseRows
+from crm_utils.lifetime.beta_geometric import BetaGeoNBD, ModifiedBetaGeoNBD, _over_dropout, _purchases_until_dropout
+from crm_utils.lifetime.histories import PurchaseRows
 
 MODELS = [BetaGeoNBD, ModifiedBetaGeoNBD]
 TRUTH = np.array([0.8, 6.0, 1.2, 3.0])
@@ -96,20 +96,19 @@ def test_expected_purchases_are_the_integral_over_dropout(shape, rate, a, b, hor
     centre, spread = np.log(a / b), np.sqrt(1 / a + 1 / b)
     edges = centre + spread * np.array([-30, -20, -8, -4, 0, 4, 8, 20])
     expected = sum(quad(integrand, *edge, epsabs=0, limit=400)[0] for edge in pairwise(edges))
-    found = _expected_until_dropout(np.array([shape]), np.array([rate]), a, np.array([b]), np.array([horizon]))
+    found = _over_dropout(_purchases_until_dropout, np.array([shape]), np.array([rate]), a, np.array([b]), horizon)
     assert found[0] == pytest.approx(expected, rel=1e-7)
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_gradient_is_the_derivative_of_the_log_likelihood(model, simulated):
-    rows = PurchaseRows(*simulated.head(300).to_numpy().T, np.linspace(0.5, 3, 300))
-    _, gradient = model()._log_likelihood(TRUTH, rows)
-    error = check_grad(
-        lambda params: model()._log_likelihood(params, rows)[0],
-        lambda params: model()._log_likelihood(params, rows)[1],
-        TRUTH,
+    none = np.empty((300, 0))
+    objective = model()._objective(
+        PurchaseRows(*simulated.head(300).to_numpy().T, np.linspace(0.5, 3, 300), none, none)
     )
-    assert error < 1e-4 * np.linalg.norm(gradient)
+    point = np.log(TRUTH)
+    error = check_grad(lambda logs: objective(logs)[0], lambda logs: objective(logs)[1], point)
+    assert error < 1e-5 * np.linalg.norm(objective(point)[1])
 
 
 @pytest.mark.parametrize(("model", "at_start"), [(BetaGeoNBD, False), (ModifiedBetaGeoNBD, True)])

@@ -13,7 +13,7 @@ from crm_utils.company.public import fetch_cdnow_sample
 from crm_utils.company.summary import purchase_summary
 from crm_utils.errors import ConvergenceError, DataFloorError, ParameterError
 from crm_utils.lifetime.pareto_nbd import ParetoNBD, _dropped
-from crm_utils.lifetime.purchases import PurchaseRows
+from crm_utils.lifetime.histories import PurchaseRows
 
 TRUTH = np.array([0.8, 6.0, 1.5, 30.0])
 
@@ -110,14 +110,13 @@ def test_dropped_part_is_the_integral_over_the_time_of_dropout(params, history):
 
 
 def test_gradient_is_the_derivative_of_the_log_likelihood(simulated):
-    rows = PurchaseRows(*simulated.head(300).to_numpy().T, np.linspace(0.5, 3, 300))
-    _, gradient = ParetoNBD()._log_likelihood(TRUTH, rows)
-    error = check_grad(
-        lambda params: ParetoNBD()._log_likelihood(params, rows)[0],
-        lambda params: ParetoNBD()._log_likelihood(params, rows)[1],
-        TRUTH,
+    none = np.empty((300, 0))
+    objective = ParetoNBD()._objective(
+        PurchaseRows(*simulated.head(300).to_numpy().T, np.linspace(0.5, 3, 300), none, none)
     )
-    assert error < 1e-4 * np.linalg.norm(gradient)
+    point = np.log(TRUTH)
+    error = check_grad(lambda logs: objective(logs)[0], lambda logs: objective(logs)[1], point)
+    assert error < 1e-5 * np.linalg.norm(objective(point)[1])
 
 
 def test_planted_parameters_lie_in_their_intervals():
@@ -160,11 +159,12 @@ def test_order_merging_and_starting_values_do_not_matter(simulated):
 
 
 def test_more_rows_than_one_part_add_up(simulated):
-    rows = PurchaseRows(*np.tile(simulated.to_numpy(), (5, 1)).T, np.ones(5 * len(simulated)))
-    once = PurchaseRows(*simulated.to_numpy().T, np.full(len(simulated), 5.0))
-    for found, expected in zip(
-        ParetoNBD()._log_likelihood(TRUTH, rows), ParetoNBD()._log_likelihood(TRUTH, once), strict=True
-    ):
+    none, point = np.empty((5 * len(simulated), 0)), np.log(TRUTH)
+    rows = PurchaseRows(*np.tile(simulated.to_numpy(), (5, 1)).T, np.ones(len(none)), none, none)
+    assert len(list(rows.parts(ParetoNBD.rows_at_a_time))) > 1
+    few = none[: len(simulated)]
+    once = PurchaseRows(*simulated.to_numpy().T, np.full(len(simulated), 5.0), few, few)
+    for found, expected in zip(ParetoNBD()._objective(rows)(point), ParetoNBD()._objective(once)(point), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 

@@ -1,0 +1,136 @@
+"""Maximum likelihood from a value and its gradient: a search on a thinned sample, then Newton steps on all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from crm_utils.errors import ConvergenceError
+
+# Logarithms of parameters, in units of the mean age, beyond which a parameter has run away.
+LOG_BOUND = 12.0
+# A fit has converged when a Newton step would improve the log-likelihood by less than this.
+_LEAST_GAIN = 1e-9
+_MOST_STEPS = 40
+
+# Negative mean log-likelihood and its gradient.
+Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+
+def best_of(objective: Objective, starts: Iterable[np.ndarray]) -> np.ndarray:
+    """Search from every start, and keep the best end.
+
+    Parameters
+    ----------
+    objective : callable
+        From a point, shape (k,), to the negative mean log-likelihood and its gradient.
+    starts : iterable of numpy.ndarray, shape (k,)
+        Where to begin.
+
+    Returns
+    -------
+    numpy.ndarray, shape (k,)
+        The best end.
+    """
+    from scipy.optimize import minimize
+
+    options = {"maxiter": 500, "ftol": 1e-13, "gtol": 1e-7}
+    ends = [
+        minimize(
+            objective,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(-LOG_BOUND, LOG_BOUND)] * len(start),
+            options=options,
+        )
+        for start in starts
+    ]
+    return min(ends, key=lambda end: end.fun).x
+
+
+def hessian(objective: Objective, point: np.ndarray, *, width: float = 1e-4) -> np.ndarray:
+    """Second derivatives by central differences of the analytic gradient."""
+    steps = np.eye(len(point)) * width
+    columns = [(objective(point + step)[1] - objective(point - step)[1]) / (2 * width) for step in steps]
+    table = np.array(columns)
+    return (table + table.T) / 2
+
+
+def newton(
+    objective: Objective,
+    point: np.ndarray,
+    curvature: np.ndarray,
+    *,
+    cases: float,
+    names: Sequence[str],
+    where: str,
+    remedy: str,
+    refresh: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take Newton steps to the minimum of the objective.
+
+    Parameters
+    ----------
+    objective : callable
+        As in `best_of`.
+    point : numpy.ndarray, shape (k,)
+        A point near the minimum.
+    curvature : numpy.ndarray, shape (k, k)
+        Its Hessian, roughly: from a sample, or of other weights. Kept as long as it brings the minimum nearer fast.
+    cases : float
+        Weight of the cases whose mean the objective is.
+    names : sequence of str
+        Names of the parameters, for the error.
+    where, remedy : str
+        Who asks, and what to do if there is no minimum.
+    refresh : bool, default True
+        Take the Hessian at the minimum, and check that it is one; False trusts `curvature` to the end.
+
+    Returns
+    -------
+    point : numpy.ndarray, shape (k,)
+        The minimum.
+    curvature : numpy.ndarray, shape (k, k)
+        Hessian there.
+
+    Raises
+    ------
+    ConvergenceError
+        If a parameter runs away, the objective is flat, or the steps do not end.
+    """
+    value, gradient = objective(point)
+    before = np.inf if np.linalg.eigvalsh(curvature)[0] > 0 else 0.0
+    for _ in range(_MOST_STEPS):
+        step = np.linalg.solve(curvature, gradient) if before else gradient
+        gain = float(gradient @ step) * cases
+        if not refresh and 0 <= gain < _LEAST_GAIN:
+            return point, curvature
+        if not _LEAST_GAIN / 10 <= gain < before / 4:
+            curvature = hessian(objective, point)
+            before = np.inf
+            _refuse_flat(point, curvature * cases, names, where, remedy)
+            step = np.linalg.solve(curvature, gradient)
+            gain = float(gradient @ step) * cases
+            if gain < _LEAST_GAIN:
+                return point - step, curvature
+        length = min(1.0, 1.0 / np.abs(step).max())
+        while True:
+            new_value, new_gradient = objective(point - length * step)
+            if new_value <= value + 1e-12 * abs(value) or length < 1e-3:
+                break
+            length /= 4
+        # A shortened step says nothing about how well the curvature fits.
+        before = gain if length == 1 else np.inf
+        point, value, gradient = point - length * step, new_value, new_gradient
+    raise ConvergenceError(f"{where}: no maximum was reached in {_MOST_STEPS} Newton steps. {remedy}.")
+
+
+def _refuse_flat(point: np.ndarray, information: np.ndarray, names: Sequence[str], where: str, remedy: str) -> None:
+    runaway = np.abs(point) > LOG_BOUND - 0.1
+    if not runaway.any() and np.linalg.eigvalsh(information)[0] > 1e-6:
+        return
+    flat = runaway if runaway.any() else np.abs(np.linalg.eigh(information)[1][:, 0]) > 0.3
+    named = ", ".join(name for name, bad in zip(names, flat, strict=True) if bad)
+    raise ConvergenceError(f"{where}: the likelihood does not settle {named}. {remedy}.")
