@@ -219,7 +219,7 @@ def plot(results: list[dict[str, Any]], compared: list[dict[str, Any]], customer
                 fontsize=8)  # fmt: skip
     ax.set(xscale="log", yscale="log", xlabel="customers acquired over three years", ylabel="seconds of a fit")
     ax.grid(alpha=0.3)
-    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.98))
+    ax.legend(frameon=False, loc="lower right")
     figure.savefig(path, dpi=110)
 
 
