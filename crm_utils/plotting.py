@@ -144,6 +144,29 @@ def draw_intervals(
     ax.grid(visible=False, axis="y")
 
 
+def thinned(points: int) -> np.ndarray:
+    """Pick positions that look like all of them, so that a million customers do not make a huge file.
+
+    Parameters
+    ----------
+    points : int
+        How many there are, along a curve or in a cloud.
+
+    Returns
+    -------
+    numpy.ndarray of int
+        At most a thousand positions at even distances, ascending, the first and the last among them.
+
+    Examples
+    --------
+    >>> thinned(3).tolist()
+    [0, 1, 2]
+    >>> len(thinned(1_000_000))
+    1000
+    """
+    return np.linspace(0, points - 1, min(points, _VECTOR_POINTS)).astype(int)
+
+
 def draw_heatmap(ax: Axes, cells: np.ndarray, template: str) -> None:
     """Draw a table of numbers from light (low) to dark (high), each cell with its number.
 

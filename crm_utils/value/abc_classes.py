@@ -9,8 +9,7 @@ import pandas as pd
 
 from crm_utils.checks import as_numbers, customer_problems, missing_columns, raise_problems
 from crm_utils.language import tr
-from crm_utils.plotting import PALETTE, describe, new_axes
-from crm_utils.value._drawing import thinned
+from crm_utils.plotting import PALETTE, describe, new_axes, thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,7 @@ import pandas as pd
 from crm_utils.checks import as_values, missing_columns, raise_problems, resampling_problems
 from crm_utils.intervals import bootstrap, percentile_interval
 from crm_utils.language import tr
-from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
-from crm_utils.value._drawing import thinned
+from crm_utils.plotting import MUTED, PALETTE, describe, new_axes, thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

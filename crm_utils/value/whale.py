@@ -17,8 +17,7 @@ from crm_utils.checks import (
 )
 from crm_utils.intervals import bootstrap, percentile_interval
 from crm_utils.language import tr
-from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
-from crm_utils.value._drawing import thinned
+from crm_utils.plotting import MUTED, PALETTE, describe, new_axes, thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
