@@ -11,7 +11,7 @@ from crm_utils.checks import as_day, raise_problems
 from crm_utils.company import purchase_summary
 from crm_utils.errors import CrmError
 
-_DAYS = {"day": 1.0, "week": 7.0, "month": 365.25 / 12}
+_DAYS = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
 
 
 def calibration_summary(
@@ -27,8 +27,8 @@ def calibration_summary(
         Last day of the calibration period.
     holdout_end : str or date, optional
         Last day of the hold-out period, which begins the day after `calibration_end`; default: no hold-out.
-    unit : {"day", "week", "month"}, default "week"
-        Unit of recency and age, and part of their names. A month is a twelfth of 365.25 days.
+    unit : {"day", "week", "month", "year"}, default "week"
+        Unit of recency and age, and part of their names. A year is 365.25 days, a month a twelfth of it.
     **columns : str
         Names of columns (``customer_col``, ``amount_col``, …), handed to `crm_utils.purchase_summary`.
 
