@@ -13,8 +13,9 @@ from crm_utils.lifetime.counts import beta_geometric_counts
 from crm_utils.lifetime.histories import PurchaseRows
 from crm_utils.lifetime.purchases import Parameters, PurchaseModel
 
-# Step of the trapezoidal rule in `_over_dropout`, and rows taken at a time to keep memory small.
-_STEP = 0.05
+# Step of the trapezoidal rule in `_over_dropout`, for full precision and for about five digits.
+_STEP, _ROUGH_STEP = 0.05, 0.2
+# Rows taken at a time there, to keep memory small.
 _ROWS_AT_A_TIME = 2_048
 
 
@@ -70,11 +71,12 @@ class _BetaGeometric(PurchaseModel):
         )
         return logs, slopes
 
-    def _p_alive(self, params, x, t_x, age) -> np.ndarray:
+    def _p_alive(self, params, x, t_x, age, *, rough=False) -> np.ndarray:
         return expit(-self._dropped_odds(params, x, t_x, age))
 
-    def _expected_if_alive(self, params, x, age, horizon) -> np.ndarray:
-        return _over_dropout(_purchases_until_dropout, *self._future(params, x, age), horizon)
+    def _expected_if_alive(self, params, x, age, horizon, *, rough=False) -> np.ndarray:
+        step = _ROUGH_STEP if rough else _STEP
+        return _over_dropout(_purchases_until_dropout, *self._future(params, x, age), horizon, step=step)
 
     def _stays_if_alive(self, params, x, age, horizon) -> np.ndarray:
         return _over_dropout(_stays, *self._future(params, x, age), horizon)
@@ -85,7 +87,7 @@ class _BetaGeometric(PurchaseModel):
         return r + x, alpha + age, a, b + x + self.chances_at_start
 
     def _expected_new(self, params, horizon) -> np.ndarray:
-        r, alpha, a, b = params
+        _, _, a, b = params
         survives_start = (b / (a + b)) ** self.chances_at_start
         nothing = np.zeros(len(horizon))
         return survives_start * self._expected_if_alive(params, nothing, nothing, horizon)
@@ -127,6 +129,8 @@ def _over_dropout(
     a: Any,
     b: np.ndarray,
     horizon: Any,
+    *,
+    step: float = _STEP,
 ) -> np.ndarray:
     """Mean of a quantity of living customers over their dropout probability p ~ Beta(a, b).
 
@@ -135,7 +139,7 @@ def _over_dropout(
     """
     a, ratio = np.broadcast_to(a, len(shape)), horizon / rate
     reach = np.arcsinh(max(9.0, 40 / np.sqrt(min(a.min(), b.min()))))
-    stretched = np.sinh(np.arange(-np.ceil(reach / _STEP), np.ceil(reach / _STEP) + 1) * _STEP)
+    stretched = np.sinh(np.arange(-np.ceil(reach / step), np.ceil(reach / step) + 1) * step)
     stretching = 0.5 * np.log1p(stretched**2)
     means = np.empty(len(shape))
     for first in range(0, len(shape), _ROWS_AT_A_TIME):

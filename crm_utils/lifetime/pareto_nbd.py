@@ -12,8 +12,8 @@ from crm_utils.lifetime.counts import pareto_counts
 from crm_utils.lifetime.histories import PurchaseRows
 from crm_utils.lifetime.purchases import Parameters, PurchaseModel
 
-# Nodes of the Gauss–Legendre rule over the time of dropout.
-_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)
+# Nodes and weights of the Gauss–Legendre rule over the time of dropout, for full precision and for about five digits.
+_RULE, _ROUGH_RULE = np.polynomial.legendre.leggauss(24), np.polynomial.legendre.leggauss(8)
 # The integrand is cut off where it has fallen by this exponent.
 _NEGLIGIBLE = 40.0
 
@@ -85,16 +85,16 @@ class ParetoNBD(PurchaseModel):
         )
         return logs, slopes
 
-    def _p_alive(self, params, x, t_x, age) -> np.ndarray:
+    def _p_alive(self, params, x, t_x, age, *, rough=False) -> np.ndarray:
         alive = np.empty(len(x))
         for first in range(0, len(x), self.rows_at_a_time):
             part = slice(first, first + self.rows_at_a_time)
             here = tuple(value[part] if np.ndim(value) else value for value in params)
-            log_dropped, *_ = _dropped(here, x[part], t_x[part], age[part])
+            log_dropped, *_ = _dropped(here, x[part], t_x[part], age[part], rule=_ROUGH_RULE if rough else _RULE)
             alive[part] = expit(_alive(here, x[part], age[part]) - log_dropped)
         return alive
 
-    def _expected_if_alive(self, params, x, age, horizon) -> np.ndarray:
+    def _expected_if_alive(self, params, x, age, horizon, *, rough=False) -> np.ndarray:
         r, alpha, s, beta = params
         log_ratio = np.log1p(horizon / (beta + age))
         return (r + x) * (beta + age) / (alpha + age) * log_ratio * exprel((1 - s) * log_ratio)
@@ -120,18 +120,19 @@ class ParetoNBD(PurchaseModel):
         return who, rng.random(len(who)) * end[who]
 
 
-def _alive(params: np.ndarray, x: np.ndarray, age: np.ndarray) -> np.ndarray:
+def _alive(params: Parameters, x: np.ndarray, age: np.ndarray) -> np.ndarray:
     """Logarithm of the part of the likelihood in which the customer is alive at the end."""
     r, alpha, s, beta = params
     return -(r + x) * np.log(alpha + age) - s * np.log(beta + age)
 
 
-def _dropped(params: np.ndarray, x: np.ndarray, t_x: np.ndarray, age: np.ndarray):
+def _dropped(params: Parameters, x: np.ndarray, t_x: np.ndarray, age: np.ndarray, *, rule=_RULE):
     """Logarithm of the part in which the customer dropped out: log ∫ s·(α+u)^−(r+x)·(β+u)^−(s+1) du over [t_x, T].
 
     Returns it with the nodes' shares of the integral and their log(α+u), log(β+u), α+u, β+u, one row a customer.
     """
     r, alpha, s, beta = params
+    nodes, node_weights = rule
     m = r + x
     near_alpha, near_beta = alpha + t_x, beta + t_x
     # The integrand falls by the factor e over about `pace`; on log(1 + v/pace) it is smooth at every scale.
@@ -140,12 +141,12 @@ def _dropped(params: np.ndarray, x: np.ndarray, t_x: np.ndarray, age: np.ndarray
         near_alpha * np.expm1(np.minimum(_NEGLIGIBLE / m, 500)), near_beta * np.expm1(min(_NEGLIGIBLE / (s + 1), 500))
     )
     half = 0.5 * np.log1p(np.minimum(age - t_x, reach) / pace)
-    since = pace[:, None] * np.expm1(half[:, None] * (1 + _NODES))
+    since = pace[:, None] * np.expm1(half[:, None] * (1 + nodes))
     at_alpha, at_beta = near_alpha[:, None] + since, near_beta[:, None] + since
     log_alpha, log_beta = np.log(at_alpha), np.log(at_beta)
     log_height = -m[:, None] * log_alpha - (s + 1) * log_beta
     top = log_height[:, :1]
-    shares = _NODE_WEIGHTS * np.exp(log_height - top) * (pace[:, None] + since)
+    shares = node_weights * np.exp(log_height - top) * (pace[:, None] + since)
     area = shares.sum(axis=1)
     # A customer whose last purchase is at the very end had no time to drop out: half = 0.
     log_half = np.log(half, where=half > 0, out=np.full(len(half), -np.inf))

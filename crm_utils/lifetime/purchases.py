@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,6 @@ from crm_utils.lifetime.histories import (
     row_weights,
 )
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 # Below these the four parameters cannot be told apart; simpler methods serve better.
 MIN_CUSTOMERS = 50
 MIN_REPEAT_BUYERS = 10
@@ -33,9 +30,6 @@ PERIODS_PER_YEAR = {"day": 365.25, "week": 365.25 / 7, "month": 12.0, "year": 1.
 
 # Starting points are compared on at most this many rows; the winner is then refined on all of them.
 _TRIAL_ROWS = 4_000
-# Nodes and weights on 0 to 1 for what is discounted between now and the horizon.
-_NODES, _NODE_WEIGHTS = ((np.polynomial.legendre.leggauss(8)[i] + (i == 0)) / 2 for i in (0, 1))
-
 REMEDY = (
     "Use a longer calibration period or more customers, check that frequency counts repeat purchases only and that "
     "recency and age are in one unit, or fit another of the purchase models"
@@ -74,12 +68,16 @@ class PurchaseModel(ABC):
         """Log-likelihood of each row, and its derivatives by the four parameters of the row."""
 
     @abstractmethod
-    def _p_alive(self, params: Parameters, x: np.ndarray, t_x: np.ndarray, age: np.ndarray) -> np.ndarray:
-        """Probability that the customer has not dropped out by `age`."""
+    def _p_alive(
+        self, params: Parameters, x: np.ndarray, t_x: np.ndarray, age: np.ndarray, *, rough: bool = False
+    ) -> np.ndarray:
+        """Probability that the customer has not dropped out by `age`; `rough`: five digits suffice."""
 
     @abstractmethod
-    def _expected_if_alive(self, params: Parameters, x: np.ndarray, age: np.ndarray, horizon: Any) -> np.ndarray:
-        """Expected purchases in (age, age + horizon] of a customer alive at `age`."""
+    def _expected_if_alive(
+        self, params: Parameters, x: np.ndarray, age: np.ndarray, horizon: Any, *, rough: bool = False
+    ) -> np.ndarray:
+        """Expected purchases in (age, age + horizon] of a customer alive at `age`; `rough`: five digits suffice."""
 
     @abstractmethod
     def _stays_if_alive(self, params: Parameters, x: np.ndarray, age: np.ndarray, horizon: Any) -> np.ndarray:
@@ -100,16 +98,21 @@ class PurchaseModel(ABC):
         """Simulate purchases in (age, age + horizon] of customers alive at `age`: whose, and how long after `age`."""
 
     def _discounted_if_alive(
-        self, params: Parameters, x: np.ndarray, age: np.ndarray, horizon: float, rate: float
+        self, params: Parameters, x: np.ndarray, age: np.ndarray, horizon: float, rate: float, *, rough: bool = False
     ) -> np.ndarray:
         """Expected purchases as in `_expected_if_alive`, discounted continuously at `rate` a unit of time.
 
         ∫e^(−δt) dY(t) = e^(−δH)·Y(H) + δ∫e^(−δt)·Y(t) dt: the second integral is small and smooth.
         """
-        expected = np.exp(-rate * horizon) * self._expected_if_alive(params, x, age, horizon)
-        for node, weight in zip(_NODES * horizon, _NODE_WEIGHTS * horizon, strict=True):
-            if rate:
-                expected += rate * weight * np.exp(-rate * node) * self._expected_if_alive(params, x, age, node)
+        expected = np.exp(-rate * horizon) * self._expected_if_alive(params, x, age, horizon, rough=rough)
+        if rate == 0:
+            return expected
+        # Purchases come fast at first: the square brings more of the nodes there.
+        nodes, weights = np.polynomial.legendre.leggauss(6 if rough else 12)
+        nodes, weights = (1 + nodes) / 2, weights / 2
+        for time, length in zip(horizon * nodes**2, 2 * horizon * nodes * weights, strict=True):
+            so_far = self._expected_if_alive(params, x, age, time, rough=rough)
+            expected = expected + rate * length * np.exp(-rate * time) * so_far
         return expected
 
     def _with_covariates(self, params: np.ndarray, rate_effect: Any, dropout_effect: Any) -> Parameters:

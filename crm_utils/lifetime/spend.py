@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import as_numbers, customer_problems, first_rows, missing_columns, raise_problems
-from crm_utils.errors import DataFloorError
+from crm_utils.errors import ConvergenceError, DataFloorError
 from crm_utils.lifetime._estimates import log_intervals
 from crm_utils.lifetime._newton import maximise
 
@@ -91,6 +92,8 @@ class GammaGamma:
             problems.append(f"start must be three numbers above zero, and is {start!r}")
         raise_problems(where, problems)
         counted = mass > 0
+        index = mean_spend.index if isinstance(mean_spend, pd.Series) else None
+        observed = pd.DataFrame({"mean_spend": spend, "purchases": count, "weight": mass}, index=index)
         spend, count, mass = spend[counted], count[counted], mass[counted]
         if mass.sum() < LEAST_CUSTOMERS:
             mean = f" ({np.average(spend, weights=mass):,.4g} in these data)" if len(spend) else ""
@@ -128,14 +131,15 @@ class GammaGamma:
         )
         rescale = np.array([1.0, 1.0, unit])
         params, covariance = params * rescale, covariance * np.outer(rescale, rescale)
-        index = pd.Index(_NAMES, name="parameter")
+        names = pd.Index(_NAMES, name="parameter")
         return GammaGammaResults(
-            params=pd.Series(params, index, name="estimate"),
-            std_errors=pd.Series(np.sqrt(np.diag(covariance)), index, name="std_error"),
-            covariance=pd.DataFrame(covariance, index, index),
+            params=pd.Series(params, names, name="estimate"),
+            std_errors=pd.Series(np.sqrt(np.diag(covariance)), names, name="std_error"),
+            covariance=pd.DataFrame(covariance, names, names),
             loglik=value - mass.sum() * np.log(unit),
             customers=float(mass.sum()),
             frequency_correlation=_correlation(spend, count, mass),
+            observed=observed,
         )
 
 
@@ -156,6 +160,8 @@ class GammaGammaResults:
     frequency_correlation : float
         Correlation of mean spend with the number of purchases, which the model takes to be zero; NaN if all bought
         equally often.
+    observed : pandas.DataFrame
+        ``mean_spend``, ``purchases`` and ``weight`` of each customer as fitted, with the index of `mean_spend`.
     """
 
     params: pd.Series
@@ -164,6 +170,7 @@ class GammaGammaResults:
     loglik: float
     customers: float
     frequency_correlation: float
+    observed: pd.DataFrame
 
     @property
     def aic(self) -> float:
@@ -218,6 +225,50 @@ class GammaGammaResults:
         p, q, gamma = self.params
         finite = p * count + q > 1
         return np.divide(p * (gamma + count * spend), p * count + q - 1, out=np.full(len(count), np.nan), where=finite)
+
+    def parameter_draws(self, n_draws: int, *, seed: int | np.random.SeedSequence = 7) -> np.ndarray:
+        """Draw parameters from the normal distribution of the logarithms of their estimates.
+
+        Parameters
+        ----------
+        n_draws : int
+            Number of draws.
+        seed : int, default 7
+            Seed.
+
+        Returns
+        -------
+        numpy.ndarray of float, shape (n_draws, 3)
+            One draw a row, in the order of `params`.
+        """
+        of_logs = self.covariance.to_numpy() / np.outer(self.params, self.params)
+        rng = np.random.default_rng(seed)
+        return np.exp(rng.multivariate_normal(np.log(self.params), of_logs, n_draws, method="cholesky"))
+
+    def refits(self, counts: Iterable[np.ndarray]) -> Iterator[np.ndarray | None]:
+        """Fit again with the customers drawn otherwise: the case bootstrap.
+
+        Parameters
+        ----------
+        counts : iterable of numpy.ndarray, shape (customers,)
+            How often each row of `observed` is drawn.
+
+        Yields
+        ------
+        numpy.ndarray of float, shape (3,), or None
+            p, q and gamma; None where the likelihood has no maximum or too few customers were drawn.
+        """
+        seen = self.observed
+        for drawn in counts:
+            weights = drawn * seen["weight"].to_numpy()
+            try:
+                fitted = GammaGamma().fit(
+                    seen["mean_spend"], seen["purchases"], weights=weights, start=tuple(self.params)
+                )
+            except (ConvergenceError, DataFloorError):
+                yield None
+            else:
+                yield fitted.params.to_numpy()
 
     def predict(
         self,
