@@ -1,7 +1,19 @@
 """Customer lifetime value (客户终身价值): how long customers stay, how often they buy, what that is worth today."""
 
+from crm_utils.lifetime.activity import purchases_by_period
 from crm_utils.lifetime.beta_geometric import BetaGeoNBD, ModifiedBetaGeoNBD
 from crm_utils.lifetime.calibration import calibration_summary
+from crm_utils.lifetime.classes import (
+    CUSTOMER_MATRIX,
+    LOYALTY_PORTFOLIO,
+    VALUE_POTENTIAL_CLASSES,
+    CustomerClass,
+    class_table,
+    customer_matrix,
+    loyalty_portfolio,
+    plot_classes,
+    value_potential_classes,
+)
 from crm_utils.lifetime.contract import ShiftedBetaGeometric, ShiftedBetaGeometricResults
 from crm_utils.lifetime.discounting import (
     PROFIT_CURVES,
@@ -13,15 +25,33 @@ from crm_utils.lifetime.discounting import (
     recency_chain,
     retention_value,
 )
+from crm_utils.lifetime.durations import contract_durations
+from crm_utils.lifetime.equity import CustomerEquity, customer_equity
+from crm_utils.lifetime.goodness import (
+    frequency_table,
+    holdout_table,
+    plot_frequency,
+    plot_holdout,
+    plot_tracking,
+    tracking_table,
+)
 from crm_utils.lifetime.pareto_nbd import ParetoNBD
 from crm_utils.lifetime.purchases import PurchaseResults
+from crm_utils.lifetime.simulation import simulate_histories, simulate_spend
 from crm_utils.lifetime.spend import GammaGamma, GammaGammaResults
+from crm_utils.lifetime.values import LifetimeValues, customer_lifetime_value
 
 __all__ = [
+    "CUSTOMER_MATRIX",
+    "LOYALTY_PORTFOLIO",
     "PROFIT_CURVES",
+    "VALUE_POTENTIAL_CLASSES",
     "BetaGeoNBD",
+    "CustomerClass",
+    "CustomerEquity",
     "GammaGamma",
     "GammaGammaResults",
+    "LifetimeValues",
     "ModifiedBetaGeoNBD",
     "ParetoNBD",
     "ProfitCurve",
@@ -29,10 +59,27 @@ __all__ = [
     "ShiftedBetaGeometric",
     "ShiftedBetaGeometricResults",
     "calibration_summary",
+    "class_table",
+    "contract_durations",
+    "customer_equity",
+    "customer_lifetime_value",
+    "customer_matrix",
     "event_value",
     "fit_profit_curve",
+    "frequency_table",
+    "holdout_table",
+    "loyalty_portfolio",
     "migration_value",
+    "plot_classes",
+    "plot_frequency",
+    "plot_holdout",
+    "plot_tracking",
     "present_value",
+    "purchases_by_period",
     "recency_chain",
     "retention_value",
+    "simulate_histories",
+    "simulate_spend",
+    "tracking_table",
+    "value_potential_classes",
 ]

@@ -77,10 +77,24 @@ class Ahead:
         x, age = self._counts[self._count_of_pair], self._ages[self._age_of_pair]
         return alive * self._if_alive(params, x, age, rough=False)[self._pair_place]
 
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Purchases ahead of each distinct history, to about five digits; parameters and result as in `exact`."""
+    def __call__(self, values: np.ndarray, *, dropout_effect: float = 0.0) -> np.ndarray:
+        """Purchases ahead of each distinct history, to about five digits.
+
+        Parameters
+        ----------
+        values : numpy.ndarray, shape (parameters,)
+            In the order of `PurchaseResults.params`.
+        dropout_effect : float, default 0
+            From today on the propensity to drop out is multiplied by exp of this.
+
+        Returns
+        -------
+        numpy.ndarray, shape (histories,)
+        """
         params, rows = self._parameters(values), self._rows
         alive = self._purchases.model._p_alive(params, rows.frequency, rows.recency, rows.age, rough=True)
+        if dropout_effect:
+            params = self._purchases.model._with_covariates(params, 0.0, dropout_effect)
         if self._purchases.has_covariates:
             return alive * self._if_alive(params, rows.frequency, rows.age, rough=True)
         if self._weights is None:

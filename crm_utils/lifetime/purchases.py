@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from crm_utils.lifetime.histories import (
     merge_equal_rows,
     row_weights,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Below these the four parameters cannot be told apart; simpler methods serve better.
 MIN_CUSTOMERS = 50
@@ -552,6 +555,24 @@ class PurchaseResults:
                 "high": np.where(positive, estimate * np.exp(reach), estimate + reach),
             }
         )
+
+    def plot_frequency(self, *, largest: int = 7, ax: Axes | None = None) -> Axes:
+        """Draw how many customers repeated how often, against expectation; see `crm_utils.lifetime.plot_frequency`."""
+        from crm_utils.lifetime.goodness import plot_frequency
+
+        return plot_frequency(self, largest=largest, ax=ax)
+
+    def plot_tracking(self, activity: pd.DataFrame, *, cumulative: bool = True, ax: Axes | None = None) -> Axes:
+        """Draw repeat purchases over time, against expectation; see `crm_utils.lifetime.plot_tracking`."""
+        from crm_utils.lifetime.goodness import plot_tracking
+
+        return plot_tracking(self, activity, cumulative=cumulative, ax=ax)
+
+    def plot_holdout(self, purchases: Any, *, horizon: float, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw hold-out purchases against expectation; see `crm_utils.lifetime.plot_holdout` for the options."""
+        from crm_utils.lifetime.goodness import plot_holdout
+
+        return plot_holdout(self, purchases, horizon=horizon, ax=ax, **options)
 
     def parameter_draws(self, n_draws: int, *, seed: int | np.random.SeedSequence = 7) -> np.ndarray:
         """Draw parameters from the normal distribution of their estimates, the four on the logarithm.

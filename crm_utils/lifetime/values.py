@@ -121,7 +121,7 @@ def customer_lifetime_value(
     ... )
     >>> valued = customer_lifetime_value(
     ...     purchases, 80.0, horizon_months=12, annual_discount_rate=0.1, margin=0.4)
-    >>> bool(valued.values["value"].idxmax() % 8 == 7)
+    >>> bool(valued.by_customer["value"].idxmax() % 8 == 7)
     True
     >>> total = valued.total
     >>> bool(total["low"] < total["value"] < total["high"])
@@ -150,7 +150,7 @@ def customer_lifetime_value(
     paid = of_customer.expected(spend_params)
     draws, failed = _parameter_draws(purchases, spend, interval, n_draws, seed)
     low, high, totals = _intervals(ahead, of_customer, draws, share, purchases.weights, level)
-    values = pd.DataFrame(
+    by_customer = pd.DataFrame(
         {
             "p_alive": purchases.p_alive(),
             "discounted_purchases": bought,
@@ -163,7 +163,7 @@ def customer_lifetime_value(
         index=histories.index,
     )
     return LifetimeValues(
-        values=values,
+        by_customer=by_customer,
         horizon_months=float(horizon_months),
         annual_discount_rate=float(annual_discount_rate),
         level=float(level),
@@ -185,7 +185,7 @@ class LifetimeValues:
 
     Attributes
     ----------
-    values : pandas.DataFrame
+    by_customer : pandas.DataFrame
         One row a customer, in the index of the histories: ``p_alive``; ``discounted_purchases``, expected purchases to
         the horizon, each discounted to today; ``expected_spend`` at a purchase; ``margin``; ``value``, in the currency
         of the spend; ``low`` and ``high`` of its interval.
@@ -203,7 +203,7 @@ class LifetimeValues:
         The spend model, or the spend taken as known.
     """
 
-    values: pd.DataFrame
+    by_customer: pd.DataFrame
     horizon_months: float
     annual_discount_rate: float
     level: float
@@ -221,7 +221,7 @@ class LifetimeValues:
     def total(self) -> pd.Series:
         """Expected value of all customers together: ``value``, ``low`` and ``high``."""
         low, high = percentile_interval(self.total_draws[:, None], level=self.level) if self._draws else ([np.nan],) * 2
-        value = float(self.purchases.weights @ self.values["value"])
+        value = float(self.purchases.weights @ self.by_customer["value"])
         return pd.Series({"value": value, "low": float(low[0]), "high": float(high[0])}, name="total")
 
     def draws(self, customers: Any = None) -> np.ndarray:
@@ -230,7 +230,7 @@ class LifetimeValues:
         Parameters
         ----------
         customers : sequence, optional
-            Labels in the index of `values`; default: all of them, which takes 8 bytes a customer and draw.
+            Labels in the index of `by_customer`; default: all of them, which takes 8 bytes a customer and draw.
 
         Returns
         -------
@@ -243,16 +243,18 @@ class LifetimeValues:
             If a customer is not known, or there are no draws.
         """
         self._need_draws("LifetimeValues.draws")
-        places = np.arange(len(self.values))
+        places = np.arange(len(self.by_customer))
         if customers is not None:
-            places = self.values.index.get_indexer(customers)
+            places = self.by_customer.index.get_indexer(customers)
             if (unknown := places < 0).any():
                 raise_problems(
                     "LifetimeValues.draws",
-                    [f"{unknown.sum():,} customers are not in the index of values (positions {first_rows(unknown)})"],
+                    [
+                        f"{unknown.sum():,} customers are not known (at positions {first_rows(unknown)})"
+                    ],
                 )
         table = np.empty((len(places), len(self._draws)))
-        share = self.values["margin"].to_numpy()[places]
+        share = self.by_customer["margin"].to_numpy()[places]
         for column, (of_purchases, of_spend) in enumerate(self._draws):
             bought = self._ahead(of_purchases)[self._ahead.place[places]]
             table[:, column] = bought * self._of_customer.expected(of_spend)[places] * share
@@ -312,11 +314,11 @@ class LifetimeValues:
         Returns
         -------
         pandas.DataFrame
-            Rows of `values`, the highest value first, with the index as the first column.
+            Rows of `by_customer`, the highest value first, with the index as the first column.
         """
         if isinstance(customers, bool) or not isinstance(customers, int | np.integer) or customers < 1:
             raise_problems("values_table", [f"customers must be a whole number of at least 1, and is {customers!r}"])
-        best = self.values.sort_values("value", ascending=False, kind="stable").head(customers)
+        best = self.by_customer.sort_values("value", ascending=False, kind="stable").head(customers)
         return best.rename_axis(best.index.name or "customer").reset_index()
 
     def plot_values(self, *, customers: int = 10, ax: Axes | None = None) -> Axes:
@@ -334,7 +336,7 @@ class LifetimeValues:
         matplotlib.axes.Axes
             The axes, with alternative text attached.
         """
-        table = self.values_table(customers=customers)
+        table = self.by_customer_table(customers=customers)
         names = table.iloc[:, 0].astype(str).tolist()
         ax = new_axes(ax)
         draw_intervals(ax, names, table["value"], table["low"], table["high"], template="{:,.0f}")
@@ -358,7 +360,7 @@ class LifetimeValues:
     def _chance(self, number: int) -> Iterator[float]:
         """Simulated totals less their expectation, at the estimates."""
         seeds = np.random.SeedSequence([self._seed, 1]).spawn(number + 1)
-        customers = np.arange(len(self.values))
+        customers = np.arange(len(self.by_customer))
         probability = self.purchases.weights / self.purchases.customers
         scale = 1.0
         whole = np.repeat(customers, self.purchases.weights.astype(int))
@@ -366,7 +368,7 @@ class LifetimeValues:
             rng = np.random.default_rng(seeds[-1])
             scale = np.sqrt(len(whole) / _MOST_SIMULATED)
             whole = rng.choice(customers, _MOST_SIMULATED, p=probability)
-        expected = self.values["value"].to_numpy()[whole].sum()
+        expected = self.by_customer["value"].to_numpy()[whole].sum()
         for seed in seeds[:number]:
             yield scale * (self._simulated(whole, np.random.default_rng(seed)).sum() - expected)
 
@@ -377,7 +379,7 @@ class LifetimeValues:
         params = tuple(
             value[customers] if np.ndim(value) else value for value in fit._parameters(fit.params.to_numpy())
         )
-        alive = np.flatnonzero(rng.random(len(customers)) < self.values["p_alive"].to_numpy()[customers])
+        alive = np.flatnonzero(rng.random(len(customers)) < self.by_customer["p_alive"].to_numpy()[customers])
         of_alive = tuple(value[alive] if np.ndim(value) else value for value in params)
         x, age = (histories[name].to_numpy()[alive] for name in (HISTORY[0], HISTORY[2]))
         who, when = fit.model._purchase_times(of_alive, x, age, self._ahead.horizon, rng)
@@ -389,7 +391,7 @@ class LifetimeValues:
         else:
             paid = self._of_customer.known[customers[who]]
         brought = np.bincount(who, paid * np.exp(-self._ahead.rate * when), len(customers))
-        return brought * self.values["margin"].to_numpy()[customers]
+        return brought * self.by_customer["margin"].to_numpy()[customers]
 
 
 def _argument_problems(purchases: Any, horizon_months: float, annual_discount_rate: float) -> list[str]:
