@@ -172,7 +172,7 @@ def write_docs(table: pd.DataFrame, said: str, companies: int, customers: int) -
 {said}
 
 {companies} simulated companies of {customers:,} customers each, with ages spread evenly up to three years: how often
-the {LEVEL:.0%} intervals of `summary_frame` hold the planted value, with Wilson's interval of that share. With covariates,
+the {LEVEL:.0%} intervals of `summary_frame` hold the planted value, with Wilson's interval of it. With covariates,
 a flag acts on the purchase rate and a number on dropout. Made by `python benchmarks/coverage_lifetime.py --write`.
 """
     (DOCS / "lifetime-coverage.md").write_text(text, encoding="utf-8")
