@@ -333,7 +333,7 @@ def plot_frequency(results: PurchaseResults, *, largest: int = 7, ax: Axes | Non
         ecolor=PALETTE[6],
         elinewidth=1.2,
         capsize=3,
-        label=tr("range of chance (95 %)"),
+        label=tr("95 % by chance"),
     )
     ax.set_xticks(place, table["purchases"])
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -341,10 +341,9 @@ def plot_frequency(results: PurchaseResults, *, largest: int = 7, ax: Axes | Non
     ax.set(
         xlabel=tr("Repeat purchases"),
         ylabel=tr("Customers"),
-        title=tr("Customers by number of repeat purchases"),
-        ylim=(0, 1.08 * float(max(table["actual"].max(), table["high"].max()))),
+        title=tr("Customers by repeat purchases"),
     )
-    ax.legend(loc="upper right")
+    _legend_above(ax, table)
     outside = ((table["actual"] < table["low"]) | (table["actual"] > table["high"])).sum()
     return describe(
         ax,
@@ -398,21 +397,20 @@ def plot_tracking(
     ax = new_axes(ax)
     day = shown["period_end"].to_numpy()
     ax.fill_between(
-        day, shown["low"], shown["high"], color=PALETTE[1], alpha=0.25, linewidth=0, label=tr("range of chance (95 %)")
+        day, shown["low"], shown["high"], color=PALETTE[1], alpha=0.25, linewidth=0, label=tr("95 % by chance")
     )
     ax.plot(day, shown["expected"], color=PALETTE[1], linestyle="--", label=tr("expected"))
     ax.plot(day, shown["actual"], color=PALETTE[0], label=tr("actual"))
     ax.margins(x=0.01)
-    ax.set_ylim(0, 1.12 * float(shown[["actual", "high"]].to_numpy().max()) or 1.0)
     if shown["in_holdout"].any():
         end = day[~shown["in_holdout"].to_numpy()][-1]
-        ax.axvline(end, color=MUTED, linewidth=1, linestyle=":")
+        ax.axvline(end, ymax=0.9, color=MUTED, linewidth=1, linestyle=":")
         for side, name in (("right", tr("calibration")), ("left", tr("hold-out"))):
             ax.annotate(
                 name,
-                (end, 1),
+                (end, 0.9),
                 xycoords=("data", "axes fraction"),
-                xytext=(-5 if side == "right" else 5, -2),
+                xytext=(-5 if side == "right" else 5, 0),
                 textcoords="offset points",
                 ha=side,
                 va="top",
@@ -428,7 +426,7 @@ def plot_tracking(
         ylabel=tr("Repeat purchases so far") if cumulative else tr("Repeat purchases in the period"),
         title=tr("Repeat purchases over time"),
     )
-    ax.legend(loc="upper left" if cumulative else "best")
+    _legend_above(ax, shown)
     return describe(ax, _tracking_text(table, cumulative))
 
 
@@ -471,24 +469,23 @@ def plot_holdout(
         ecolor=MUTED,
         elinewidth=2,
         markersize=6,
-        label=tr("actual, with 95 % interval"),
+        label=tr("actual (95 % interval)"),
     )
     ax.plot(place, table["expected"], color=PALETTE[1], linestyle="--", marker="D", markersize=5, label=tr("expected"))
     units = {"day": tr("days"), "week": tr("weeks"), "month": tr("months"), "year": tr("years")}
     labels = {
         "frequency": tr("Repeat purchases in the calibration period"),
         "recency": tr("Time from first to last purchase ({unit})").format(unit=units[results.model.unit]),
-        "expected": tr("Tenth of customers, from the lowest expectation to the highest"),
+        "expected": tr("Tenth of customers, from the lowest expectation"),
     }
     ax.set_xticks(place, table["group"])
     ax.grid(visible=False, axis="x")
     ax.set(
         xlabel=labels[by],
-        ylabel=tr("Purchases a customer in the hold-out"),
-        title=tr("What customers did next, by what was known of them"),
+        ylabel=tr("Hold-out purchases a customer"),
+        title=tr("What customers did next"),
     )
-    ax.set_ylim(bottom=0)
-    ax.legend(loc="best")
+    _legend_above(ax, table)
     within = ((table["expected"] >= table["low"]) & (table["expected"] <= table["high"])).sum()
     return describe(
         ax,
@@ -616,9 +613,10 @@ def _groups(results: PurchaseResults, expected: np.ndarray, by: str, largest: in
     if again.any():
         cuts = np.unique(np.quantile(recency[again], np.arange(1, _RECENCY_GROUPS) / _RECENCY_GROUPS))
         group[again] = 1 + np.searchsorted(cuts, recency[again])
+        digits = 0 if recency.max() >= 20 else 1
         for number in range(1, len(cuts) + 2):
             within = recency[group == number]
-            labels.append(f"{within.min():.1f}–{within.max():.1f}" if len(within) else "")
+            labels.append(f"{within.min():.{digits}f}–{within.max():.{digits}f}" if len(within) else "")
     return group, labels
 
 
@@ -677,3 +675,11 @@ def _tails(level: float) -> tuple[float, float]:
 
 def _reach(middle: pd.Series, low: pd.Series, high: pd.Series) -> np.ndarray:
     return np.maximum([middle - low, high - middle], 0)
+
+
+def _legend_above(ax: Axes, table: pd.DataFrame) -> None:
+    """Keep room for a legend of one line above everything that is drawn."""
+    ax.set_ylim(0, 1.28 * float(table[["actual", "expected", "high"]].to_numpy().max()) or 1.0)
+    legend = ax.legend(loc="upper left", ncols=3, columnspacing=1, handlelength=1.4, handletextpad=0.5, borderaxespad=0)
+    # The axes keep their width where they are narrower than the legend.
+    legend.set_in_layout(False)
