@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, missing_columns, raise_problems
+from crm_utils.checks import as_numbers, first_rows, missing_columns, raise_problems
 
 
 def present_value(margins: Any, *, annual_discount_rate: float, periods_per_year: float = 1) -> float:
@@ -39,7 +39,7 @@ def present_value(margins: Any, *, annual_discount_rate: float, periods_per_year
     >>> round(present_value([100, 110, 121], annual_discount_rate=0.1), 6)
     300.0
     """
-    problems = _rate_problems(annual_discount_rate, periods_per_year)
+    problems = rate_problems(annual_discount_rate, periods_per_year)
     flows = as_numbers(margins, "margins", problems)
     raise_problems("present_value", problems)
     return float(flows @ _factors(np.arange(len(flows)), annual_discount_rate, periods_per_year))
@@ -87,7 +87,7 @@ def retention_value(
     >>> round(retention_value([100, 100], retention_rate=0.8, annual_discount_rate=0.1), 2)
     172.73
     """
-    problems = _rate_problems(annual_discount_rate, periods_per_year)
+    problems = rate_problems(annual_discount_rate, periods_per_year)
     margins = as_numbers(np.atleast_1d(margin), "margin", problems)
     if not 0 <= retention_rate <= 1:
         problems.append(f"retention_rate must lie between 0 and 1, and is {retention_rate!r}")
@@ -194,7 +194,7 @@ def migration_value(
     >>> migration_value(chain, [36, -4, -4, -4, 0], annual_discount_rate=0.2).round(3).tolist()
     [52.32, 5.554, 1.251, -1.82, 0.0]
     """
-    problems = _rate_problems(annual_discount_rate, periods_per_year)
+    problems = rate_problems(annual_discount_rate, periods_per_year)
     if periods is None and annual_discount_rate <= 0:
         problems.append("annual_discount_rate must be above 0 where there is no end; set periods")
     if periods is not None and (isinstance(periods, bool) or not isinstance(periods, int | np.integer) or periods < 0):
@@ -259,7 +259,7 @@ def event_value(
     """
     columns = ("period", "probability", "revenue", "cost")
     absent = missing_columns(events, columns if group_col is None else (*columns, group_col), "events")
-    problems = _rate_problems(annual_discount_rate, periods_per_year) + absent
+    problems = rate_problems(annual_discount_rate, periods_per_year) + absent
     raise_problems("event_value", problems)
     period, probability, revenue, cost = (as_numbers(events[name], f"events.{name}", problems) for name in columns)
     if (period < 0).any():
@@ -286,7 +286,10 @@ PROFIT_CURVES: dict[str, _Shape] = {
     "saturation": lambda t, speed: 1 - np.exp(-speed * (t + 1)),
     "life cycle": lambda t, speed: (t + 1) * np.exp(-speed * t),
 }
+LEAST_PERIODS = 4
 _SLOWEST, _FASTEST = 1e-3, 5.0
+_GOLDEN = (5**0.5 - 1) / 2
+_SECTIONS = 45  # from two steps of the grid to less than 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -389,51 +392,135 @@ def fit_profit_curve(profits: Any) -> ProfitCurve:
     """
     problems: list[str] = []
     seen = as_numbers(profits, "profits", problems)
-    if len(seen) < 4:
+    if len(seen) < LEAST_PERIODS:
         problems.append(f"a curve needs at least four periods, and there are {len(seen)}; use their mean instead")
     raise_problems("fit_profit_curve", problems)
+    comparison = pd.DataFrame(
+        [
+            {"family": family, **{name: float(values[0]) for name, values in fit.items()}}
+            for family, fit in _fitted(seen[None]).items()
+        ]
+    )
     # Exact ties, such as a history of zeros, go to the simplest family: it comes first and the sort is stable.
-    comparison = pd.DataFrame([_nearest_of(name, seen) for name in PROFIT_CURVES])
     comparison = comparison.sort_values("error_variance", kind="stable", ignore_index=True)
     best = comparison.iloc[0]
     return ProfitCurve(best["family"], float(best["level"]), float(best["speed"]), comparison, len(seen))
 
 
-def _nearest_of(family: str, seen: np.ndarray) -> dict[str, Any]:
-    """Least squares within one family: the level is linear given the speed, which is searched in one dimension."""
-    from scipy.optimize import minimize_scalar
+def fit_profit_curves(histories: pd.DataFrame) -> pd.DataFrame:
+    """Match the profit history of every customer to typical profit curves, as `fit_profit_curve` does for one.
 
-    time = np.arange(len(seen), dtype=float)
+    Parameters
+    ----------
+    histories : pandas.DataFrame of float, shape (customers, periods)
+        Profit of each customer by period, the earliest first; NaN before a customer's first period, and nowhere else.
 
-    def level_and_error(log_speed: float) -> tuple[float, float]:
-        shape = PROFIT_CURVES[family](time, np.exp(log_speed))
-        level = shape @ seen / (shape @ shape)
-        return level, ((seen - level * shape) ** 2).sum()
+    Returns
+    -------
+    pandas.DataFrame
+        One row a customer, with the index of `histories`: ``periods`` observed, ``family``, ``level`` and ``speed`` of
+        the nearest curve. A customer with fewer than four periods gets the constant of their mean.
 
-    if family == "constant":
-        (level, error), speed, parameters = level_and_error(0.0), np.nan, 1
-    else:
-        grid = np.linspace(np.log(_SLOWEST), np.log(_FASTEST), 60)
-        near = int(np.argmin([level_and_error(log_speed)[1] for log_speed in grid]))
-        bounds = grid[max(near - 1, 0)], grid[min(near + 1, len(grid) - 1)]
-        found = minimize_scalar(
-            lambda log_speed: level_and_error(log_speed)[1], bounds=bounds, method="bounded", options={"xatol": 1e-10}
+    Raises
+    ------
+    ParameterError
+        If a customer has no period, or a gap.
+
+    Examples
+    --------
+    >>> histories = pd.DataFrame([[100, 80, 64, 51.2, 40.96], [None, None, None, 30, 50]], index=["old", "new"])
+    >>> fit_profit_curves(histories).round(2)
+         periods    family  level  speed
+    old        5   decline  100.0   0.22
+    new        2  constant   40.0    NaN
+    """
+    raise_problems("fit_profit_curves", history_problems(histories, "histories"))
+    profits = histories.to_numpy(dtype=float)
+    periods = np.isfinite(profits).sum(axis=1)
+    family = np.full(len(profits), "constant", dtype=object)
+    level, speed = np.full(len(profits), np.nan), np.full(len(profits), np.nan)
+    for count in np.unique(periods):
+        group = np.flatnonzero(periods == count)
+        seen = profits[group, profits.shape[1] - count :]
+        if count < LEAST_PERIODS:
+            level[group] = seen.mean(axis=1)
+            continue
+        fits = _fitted(seen)
+        best = np.argmin([fit["error_variance"] for fit in fits.values()], axis=0)
+        for number, (name, fit) in enumerate(fits.items()):
+            chosen = group[best == number]
+            family[chosen] = name
+            level[chosen], speed[chosen] = fit["level"][best == number], fit["speed"][best == number]
+    return pd.DataFrame({"periods": periods, "family": family, "level": level, "speed": speed}, histories.index)
+
+
+def _fitted(seen: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """Least squares of each family to each history (rows), at least four periods (columns) long."""
+    fits = {}
+    for family in PROFIT_CURVES:
+        parameters = 1 if family == "constant" else 2
+        speed = np.full(len(seen), np.nan) if family == "constant" else _nearest_speed(family, seen)
+        level, error = _level_and_error(family, speed, seen)
+        fits[family] = {
+            "level": level,
+            "speed": speed,
+            "squared_error": error,
+            "error_variance": error / (seen.shape[1] - parameters),
+        }
+    return fits
+
+
+def _level_and_error(family: str, speed: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Best level given the speed of each history, for which it is linear, and the squared error."""
+    time = np.arange(seen.shape[1], dtype=float)
+    shape = np.broadcast_to(PROFIT_CURVES[family](time, speed[:, None]), seen.shape)
+    level = (shape * seen).sum(axis=1) / (shape**2).sum(axis=1)
+    return level, ((seen - level[:, None] * shape) ** 2).sum(axis=1)
+
+
+def _nearest_speed(family: str, seen: np.ndarray) -> np.ndarray:
+    """Speed of least squared error of each history: the best of a grid, then golden sections around it."""
+    grid = np.linspace(np.log(_SLOWEST), np.log(_FASTEST), 60)
+    shapes = PROFIT_CURVES[family](np.arange(seen.shape[1], dtype=float), np.exp(grid)[:, None])
+    explained = (seen @ shapes.T) ** 2 / (shapes**2).sum(axis=1)
+    near = explained.argmax(axis=1)
+    low, high = grid[np.maximum(near - 1, 0)], grid[np.minimum(near + 1, len(grid) - 1)]
+
+    def error(log_speed: np.ndarray) -> np.ndarray:
+        return _level_and_error(family, np.exp(log_speed), seen)[1]
+
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left, at_right = error(left), error(right)
+    for _ in range(_SECTIONS):
+        falls = at_left > at_right
+        low, high = np.where(falls, left, low), np.where(falls, high, right)
+        new = np.where(falls, low + _GOLDEN * (high - low), high - _GOLDEN * (high - low))
+        at_new = error(new)
+        left, right = np.where(falls, right, new), np.where(falls, new, left)
+        at_left, at_right = np.where(falls, at_right, at_new), np.where(falls, at_new, at_left)
+    return np.exp((low + high) / 2)
+
+
+def history_problems(histories: pd.DataFrame, name: str) -> list[str]:
+    """Say which customers lack a number between their first period and the last, as a list of at most one problem."""
+    known = np.isfinite(histories.to_numpy(dtype=float))
+    gap = ~known.any(axis=1) | (known[:, :-1] & ~known[:, 1:]).any(axis=1)
+    if not gap.any():
+        return []
+    return [
+        (
+            f"{name} must hold numbers from each customer's first period to the last, and {gap.sum():,} do not "
+            f"({first_rows(gap, histories.index)}); fill periods in which nothing came with 0"
         )
-        (level, error), speed, parameters = level_and_error(found.x), float(np.exp(found.x)), 2
-    return {
-        "family": family,
-        "level": float(level),
-        "speed": speed,
-        "squared_error": float(error),
-        "error_variance": float(error) / (len(seen) - parameters),
-    }
+    ]
 
 
 def _factors(periods: Any, annual_discount_rate: float, periods_per_year: float) -> Any:
     return (1 + annual_discount_rate) ** (-np.asarray(periods, dtype=float) / periods_per_year)
 
 
-def _rate_problems(annual_discount_rate: float, periods_per_year: float) -> list[str]:
+def rate_problems(annual_discount_rate: float, periods_per_year: float) -> list[str]:
+    """Say what is wrong with the discount rate or the number of periods in a year."""
     problems = []
     if not (np.isfinite(annual_discount_rate) and annual_discount_rate > -1):
         problems.append(
