@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom, norm, poisson
+from scipy.stats import binom, gamma, norm, poisson
 
 from crm_utils.errors import ParameterError
 from crm_utils.lifetime import BetaGeoNBD, ModifiedBetaGeoNBD, ParetoNBD, calibration_summary
@@ -309,6 +309,17 @@ class TestHoldout:
         # Garwood: the ends are the means at which so few or so many would have a chance of 5 %.
         np.testing.assert_allclose(poisson.cdf(counts, table["high"] * counts), 0.05, rtol=1e-6)
         np.testing.assert_allclose(poisson.sf(counts - 1, table["low"] * counts), 0.05, rtol=1e-6)
+
+    def test_more_spread_than_poisson_widens_both_ends(self, fitted):
+        """Half the customers buy nothing and half four times: variance 4n/(n − 1) over a mean of 2."""
+        buys = np.tile([0.0, 4.0], 2_000)
+        group = np.repeat([0, 1], 2_000)
+        even = replace(fitted, histories=fitted.histories.assign(frequency=group, recency=group))
+        table = holdout_table(even, buys, horizon=26, largest=1)
+        dispersion = 4 * 2_000 / 1_999 / 2
+        low, high = (gamma.ppf(tail, 4_000 / dispersion + more) for tail, more in ((0.025, 0), (0.975, 1)))
+        np.testing.assert_allclose(table["low"], low * dispersion / 2_000)
+        np.testing.assert_allclose(table["high"], high * dispersion / 2_000)
 
     def test_intervals_cover_the_mean_of_customers_who_differ(self, fitted):
         """Means of 4,000 negative binomial numbers of mean 1.5 and dispersion 4, in groups of some thousand."""
