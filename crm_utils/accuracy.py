@@ -284,7 +284,7 @@ def plot_accuracy(
     Raises
     ------
     ParameterError
-        If `measure` is not a measure of `result`.
+        If `result` is not such a result, or `measure` none of its measures.
 
     See Also
     --------
@@ -292,6 +292,7 @@ def plot_accuracy(
     """
     from matplotlib.ticker import PercentFormatter
 
+    raise_problems("plot_accuracy", missing_columns(result, ("method", "measure", "value", "low", "high"), "result"))
     known = [name for name in _ALL_MEASURES if (result["measure"] == name).any()]
     if measure not in known:
         raise_problems("plot_accuracy", [f"measure must be one of {', '.join(known)}, and is {measure!r}"])

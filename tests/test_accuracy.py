@@ -322,5 +322,7 @@ class TestFigure:
         assert f"best method first: {order[0]}" in alt_text(ax.figure)
 
     def test_measure_must_be_in_the_result(self, scored):
+        with pytest.raises(ParameterError, match="lacks the columns method, measure"):
+            plot_accuracy(scored[0])
         with pytest.raises(ParameterError, match="must be one of rank_correlation, captured_share, gini_gain"):
             plot_accuracy(prediction_accuracy(*scored, n_boot=2), measure="total_ratio")
