@@ -6,7 +6,7 @@ histories, so that no import is in it. Two populations: customers acquired evenl
 acquired within one quarter, 15 to 18 months ago, of whom many have equal histories. The peer runs with its defaults and
 no penalty, once on all histories and once on equal histories merged and handed over as weights; merging is in its time
 as it is in ours. The log-likelihoods compared are ours, at the parameters each of them found; the one the peer itself
-says is beside.
+says is beside. Last, the value of each customer over a year with its interval from 200 draws of the parameters.
 
     python benchmarks/bench_lifetime.py                       # 250,000 customers, then 1,000 to 1,000,000
     python benchmarks/bench_lifetime.py --customers 20000     # a small comparison
@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from _runs import machine, peak_gib, run_json
 
 PEER = ("lifetimes==0.11.3", "numpy<2", "pandas<3")
@@ -48,8 +49,10 @@ TARGETS = {("BetaGeoNBD", "three years"): 10, ("ParetoNBD", "three years"): 10} 
     ("BetaGeoNBD", "one quarter"): 25,
     ("ParetoNBD", "one quarter"): 50,
 }
+SPEND = {"p": 6.25, "q": 3.74, "gamma": 15.44}
 WARM_UP = 1_000
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
+VALUE_SIZES = (100_000, 1_000_000)
 OURS, PEER_PLAIN, PEER_MERGED = "crm_utils", "lifetimes", "lifetimes, merged"
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -68,8 +71,6 @@ def make_histories(model: str, population: str, customers: int, path: Path) -> N
 
 def merged_rows(histories: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distinct histories, and how many customers have each."""
-    import pandas as pd
-
     counted = pd.DataFrame(histories.T).groupby([0, 1, 2]).size()
     return counted.index.to_frame().to_numpy().T, counted.to_numpy()
 
@@ -107,6 +108,26 @@ def run_one(name: str, model: str, path: str) -> None:
     histories = np.load(path)
     found = fit_ours(model, histories) if name == OURS else fit_peer(model, histories, merged=name == PEER_MERGED)
     print(json.dumps({"name": name, "model": model, "peak_gib": peak_gib(), **found}))
+
+
+def value_customers(model: str, path: str) -> None:
+    """Value customers with intervals, and print the measurements as JSON."""
+    from crm_utils import lifetime
+    from crm_utils.lifetime.simulation import simulate_spend
+    from crm_utils.lifetime.values import customer_lifetime_value
+
+    table = pd.DataFrame(np.load(path).T, columns=["frequency", "recency", "age"])
+    repeat = table["frequency"] > 0
+    spend = simulate_spend(SPEND, table["frequency"], seed=3)["mean_spend"][repeat]
+    start = time.perf_counter()
+    purchases = getattr(lifetime, model)().fit(table["frequency"], table["recency"], table["age"])
+    paid = lifetime.GammaGamma().fit(spend, table["frequency"][repeat])
+    fitted = time.perf_counter() - start
+    start = time.perf_counter()
+    valued = customer_lifetime_value(purchases, paid, horizon_months=12, annual_discount_rate=0.1, margin=0.4)
+    seconds = time.perf_counter() - start
+    total = valued.total.tolist()
+    print(json.dumps({"model": model, "fitted": fitted, "seconds": seconds, "peak_gib": peak_gib(), "total": total}))
 
 
 def best_run(python: Path | str, name: str, model: str, path: Path, rounds: int) -> dict[str, Any]:
@@ -162,6 +183,17 @@ def scale(sizes: list[int], rounds: int, folder: Path) -> list[dict[str, Any]]:
     return results
 
 
+def value_scale(sizes: list[int], folder: Path) -> list[dict[str, Any]]:
+    """Values with intervals of customers acquired over three years."""
+    results = []
+    for size in sizes:
+        for model in NAMES:
+            path = folder / "histories.npy"
+            make_histories(model, "three years", size, path)
+            results.append({"customers": size, **run_json([sys.executable, __file__, "--value-one", model, path])})
+    return results
+
+
 def comparison_table(results: list[dict[str, Any]]) -> str:
     head = (
         "| model | acquired within | distinct histories | by | seconds | times ours | peak GiB | log-likelihood | own |"
@@ -180,6 +212,17 @@ def scale_table(results: list[dict[str, Any]]) -> str:
     for run in results:
         cells = [f"{run['customers']:,}", NAMES[run["model"]], f"{run['seconds']:.2f}", f"{run['peak_gib']:.2f}"]
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def value_table(results: list[dict[str, Any]]) -> str:
+    lines = [
+        "| customers | model | seconds to fit both models | seconds to value | peak GiB |",
+        "|---:|---|---:|---:|---:|",
+    ]
+    for run in results:
+        cells = [f"{run['customers']:,}", NAMES[run["model"]], f"{run['fitted']:.1f}", f"{run['seconds']:.1f}"]
+        lines.append("| " + " | ".join([*cells, f"{run['peak_gib']:.2f}"]) + " |")
     return "\n".join(lines)
 
 
@@ -223,7 +266,13 @@ def plot(results: list[dict[str, Any]], compared: list[dict[str, Any]], customer
     figure.savefig(path, dpi=110)
 
 
-def write_docs(compared: list[dict[str, Any]], scaled: list[dict[str, Any]], customers: int, rounds: int) -> None:
+def write_docs(
+    compared: list[dict[str, Any]],
+    scaled: list[dict[str, Any]],
+    valued: list[dict[str, Any]],
+    customers: int,
+    rounds: int,
+) -> None:
     plot(scaled, compared, customers, DOCS / "lifetime-speed.png")
     ours = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "pandas"))
     peer = ", ".join(f"{name} {number}" for name, number in compared[1]["versions"].items())
@@ -247,6 +296,13 @@ weights, which it allows and does not do by itself.
 
 Customers acquired evenly over three years. Targets: a million customers by BG/NBD in under 3 seconds and 1 GB.
 
+## Value of each customer, with intervals
+
+{value_table(valued)}
+
+Value over twelve months, discounted, by `customer_lifetime_value` with 200 draws of the parameters of the purchase and
+the spend model. Target: the intervals of a million customers in under a minute.
+
 Seconds are of the best of {rounds} runs of ours and of one run of the peer; peak memory is of the whole process. Made
 by `python benchmarks/bench_lifetime.py --write` on {machine()}, Python {platform.python_version()}; ours with
 {ours}; the peer with {peer}. Customers are simulated from the parameters in the script: others take other times.
@@ -262,10 +318,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="runs of ours, of which the best counts")
     parser.add_argument("--peer-python", metavar="PATH", help="a Python that has lifetimes; default: one is made")
     parser.add_argument("--write", action="store_true", help="write the tables and the plot to docs")
+    parser.add_argument("--value-sizes", type=int, nargs="*", default=VALUE_SIZES, help="numbers of customers to value")
+    parser.add_argument("--value-one", nargs=2, metavar=("MODEL", "PATH"), help=argparse.SUPPRESS)
     parser.add_argument("--one", nargs=3, metavar=("NAME", "MODEL", "PATH"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         run_one(*arguments.one)
+        return
+    if arguments.value_one:
+        value_customers(*arguments.value_one)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -274,9 +335,11 @@ def main() -> None:
         )
         print(comparison_table(compared), verdict(compared), sep="\n\n")
         scaled = scale(arguments.sizes, arguments.rounds, folder)
-    print(f"\n{scale_table(scaled)}\n\n{machine()}.")
+        print(f"\n{scale_table(scaled)}")
+        valued = value_scale(arguments.value_sizes, folder)
+    print(f"\n{value_table(valued)}\n\n{machine()}.")
     if arguments.write:
-        write_docs(compared, scaled, arguments.customers, arguments.rounds)
+        write_docs(compared, scaled, valued, arguments.customers, arguments.rounds)
 
 
 if __name__ == "__main__":
