@@ -1,5 +1,6 @@
 """Customer lifetime value (客户终身价值): how long customers stay, how often they buy, what that is worth today."""
 
+from crm_utils.accuracy import accuracy_table, plot_accuracy, prediction_accuracy, prediction_error
 from crm_utils.lifetime.activity import purchases_by_period
 from crm_utils.lifetime.beta_geometric import BetaGeoNBD, ModifiedBetaGeoNBD
 from crm_utils.lifetime.calibration import calibration_summary
@@ -20,6 +21,7 @@ from crm_utils.lifetime.discounting import (
     ProfitCurve,
     event_value,
     fit_profit_curve,
+    fit_profit_curves,
     migration_value,
     present_value,
     recency_chain,
@@ -36,9 +38,11 @@ from crm_utils.lifetime.goodness import (
     tracking_table,
 )
 from crm_utils.lifetime.pareto_nbd import ParetoNBD
+from crm_utils.lifetime.periods import customer_periods, recency_purchase_rates, repurchase_rates
 from crm_utils.lifetime.purchases import PurchaseResults
 from crm_utils.lifetime.simulation import simulate_histories, simulate_spend
 from crm_utils.lifetime.spend import GammaGamma, GammaGammaResults
+from crm_utils.lifetime.textbook import migration_values, naive_values, profit_curve_values, retention_values
 from crm_utils.lifetime.values import LifetimeValues, customer_lifetime_value
 
 __all__ = [
@@ -58,26 +62,38 @@ __all__ = [
     "PurchaseResults",
     "ShiftedBetaGeometric",
     "ShiftedBetaGeometricResults",
+    "accuracy_table",
     "calibration_summary",
     "class_table",
     "contract_durations",
     "customer_equity",
     "customer_lifetime_value",
     "customer_matrix",
+    "customer_periods",
     "event_value",
     "fit_profit_curve",
+    "fit_profit_curves",
     "frequency_table",
     "holdout_table",
     "loyalty_portfolio",
     "migration_value",
+    "migration_values",
+    "naive_values",
+    "plot_accuracy",
     "plot_classes",
     "plot_frequency",
     "plot_holdout",
     "plot_tracking",
+    "prediction_accuracy",
+    "prediction_error",
     "present_value",
+    "profit_curve_values",
     "purchases_by_period",
     "recency_chain",
+    "recency_purchase_rates",
+    "repurchase_rates",
     "retention_value",
+    "retention_values",
     "simulate_histories",
     "simulate_spend",
     "tracking_table",

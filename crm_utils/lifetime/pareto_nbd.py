@@ -94,18 +94,17 @@ class ParetoNBD(PurchaseModel):
             alive[part] = expit(_alive(here, x[part], age[part]) - log_dropped)
         return alive
 
-    def _expected_if_alive(self, params, x, age, horizon, *, rough=False) -> np.ndarray:
+    def _expected_if_alive(self, params, x, age, horizons, *, rough=False) -> np.ndarray:
         r, alpha, s, beta = params
-        log_ratio = np.log1p(horizon / (beta + age))
-        return (r + x) * (beta + age) / (alpha + age) * log_ratio * exprel((1 - s) * log_ratio)
+        log_ratio = np.log1p(horizons / (beta + age)[:, None])
+        return ((r + x) * (beta + age) / (alpha + age))[:, None] * log_ratio * exprel((1 - s) * log_ratio)
 
     def _stays_if_alive(self, params, x, age, horizon) -> np.ndarray:
         _, _, s, beta = params
         return np.broadcast_to(np.exp(-s * np.log1p(horizon / (beta + age))), np.shape(x))
 
-    def _expected_new(self, params, horizon) -> np.ndarray:
-        nothing = np.zeros(len(horizon))
-        return self._expected_if_alive(params, nothing, nothing, horizon)
+    def _expected_new(self, params, horizons) -> np.ndarray:
+        return self._expected_if_alive(params, np.zeros(1), np.zeros(1), horizons)[0]
 
     def _count_distribution(self, params, age, largest) -> np.ndarray:
         return pareto_counts(*params, age, largest)

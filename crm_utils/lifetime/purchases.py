@@ -78,17 +78,20 @@ class PurchaseModel(ABC):
 
     @abstractmethod
     def _expected_if_alive(
-        self, params: Parameters, x: np.ndarray, age: np.ndarray, horizon: Any, *, rough: bool = False
+        self, params: Parameters, x: np.ndarray, age: np.ndarray, horizons: np.ndarray, *, rough: bool = False
     ) -> np.ndarray:
-        """Expected purchases in (age, age + horizon] of a customer alive at `age`; `rough`: five digits suffice."""
+        """Expected purchases in (age, age + horizon] of customers alive at `age`, one column a horizon.
+
+        `rough`: five digits suffice.
+        """
 
     @abstractmethod
-    def _stays_if_alive(self, params: Parameters, x: np.ndarray, age: np.ndarray, horizon: Any) -> np.ndarray:
+    def _stays_if_alive(self, params: Parameters, x: np.ndarray, age: np.ndarray, horizon: float) -> np.ndarray:
         """Probability that a customer alive at `age` has not dropped out by age + horizon."""
 
     @abstractmethod
-    def _expected_new(self, params: Parameters, horizon: np.ndarray) -> np.ndarray:
-        """Expected repeat purchases by `horizon` of a customer just won."""
+    def _expected_new(self, params: Parameters, horizons: np.ndarray) -> np.ndarray:
+        """Expected repeat purchases by each horizon of a customer just won."""
 
     @abstractmethod
     def _count_distribution(self, params: Parameters, age: np.ndarray, largest: int) -> np.ndarray:
@@ -107,16 +110,14 @@ class PurchaseModel(ABC):
 
         ∫e^(−δt) dY(t) = e^(−δH)·Y(H) + δ∫e^(−δt)·Y(t) dt: the second integral is small and smooth.
         """
-        expected = np.exp(-rate * horizon) * self._expected_if_alive(params, x, age, horizon, rough=rough)
-        if rate == 0:
-            return expected
         # Purchases come fast at first: the square brings more of the nodes there.
         nodes, weights = np.polynomial.legendre.leggauss(6 if rough else 12)
         nodes, weights = (1 + nodes) / 2, weights / 2
-        for time, length in zip(horizon * nodes**2, 2 * horizon * nodes * weights, strict=True):
-            so_far = self._expected_if_alive(params, x, age, time, rough=rough)
-            expected = expected + rate * length * np.exp(-rate * time) * so_far
-        return expected
+        times = np.append(horizon * nodes**2, horizon)
+        shares = np.append(2 * rate * horizon * nodes * weights, 1.0) * np.exp(-rate * times)
+        if rate == 0:
+            times, shares = times[-1:], shares[-1:]
+        return self._expected_if_alive(params, x, age, times, rough=rough) @ shares
 
     def _with_covariates(self, params: np.ndarray, rate_effect: Any, dropout_effect: Any) -> Parameters:
         """Scale the parameters by exp(effect): α by the effect on the rate, one other by that on dropout."""
@@ -442,7 +443,7 @@ class PurchaseResults:
         (length,) = _as_horizons(where, [horizon])
         histories, params = self._customers(where, frequency, recency, age, rate_covariates, dropout_covariates)
         x, t_x, age_ = (histories[name].to_numpy() for name in HISTORY)
-        expected = self.model._p_alive(params, x, t_x, age_) * if_alive(self.model, params, x, age_, length)
+        expected = self.model._p_alive(params, x, t_x, age_) * _if_alive(self.model, params, x, age_, length)
         return pd.Series(expected, index=histories.index, name="expected_purchases")
 
     def expected_purchases_new(
@@ -640,13 +641,13 @@ class PurchaseResults:
             yield draw
 
 
-def if_alive(model: PurchaseModel, params: Parameters, x: np.ndarray, age: np.ndarray, horizon: float) -> np.ndarray:
+def _if_alive(model: PurchaseModel, params: Parameters, x: np.ndarray, age: np.ndarray, horizon: float) -> np.ndarray:
     """Purchases to expect of living customers: as the model's own, but each pair of frequency and age only once."""
     if any(np.ndim(value) for value in params):
-        return model._expected_if_alive(params, x, age, horizon)
+        return model._expected_if_alive(params, x, age, np.array([horizon]))[:, 0]
     # A million customers have few distinct pairs of frequency and age, and the quadrature is the dear part.
     pairs, place = np.unique(x + 1j * age, return_inverse=True)
-    return model._expected_if_alive(params, pairs.real, pairs.imag, horizon)[place]
+    return model._expected_if_alive(params, pairs.real, pairs.imag, np.array([horizon]))[place, 0]
 
 
 def _as_horizons(where: str, horizons: Any) -> np.ndarray:

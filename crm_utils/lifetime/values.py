@@ -52,7 +52,7 @@ def customer_lifetime_value(
     annual_discount_rate: float,
     margin: Any,
     interval: Literal["parametric", "case"] | None = "parametric",
-    n_draws: int = 200,
+    n_boot: int = 200,
     level: float = 0.95,
     seed: int = 7,
 ) -> LifetimeValues:
@@ -78,7 +78,7 @@ def customer_lifetime_value(
     interval : {"parametric", "case"} or None, default "parametric"
         Where draws of the parameters come from: the normal distribution of the estimates; or refits to customers drawn
         again, which also hold where the model is not quite right, and take longer. None: no intervals.
-    n_draws : int, default 200
+    n_boot : int, default 200
         Draws of the parameters, at least 2.
     level : float, default 0.95
         Confidence level, between 0 and 1.
@@ -131,7 +131,7 @@ def customer_lifetime_value(
     problems = _argument_problems(purchases, horizon_months, annual_discount_rate)
     if interval not in ("parametric", "case", None):
         problems.append(f"interval must be 'parametric', 'case' or None, and is {interval!r}")
-    problems += resampling_problems(n_draws, level)
+    problems += resampling_problems(n_boot, level)
     raise_problems(where, problems)
     histories = purchases.histories
     share = _margins(margin, histories.index, problems)
@@ -148,7 +148,7 @@ def customer_lifetime_value(
     params = purchases.params.to_numpy()
     bought = ahead.exact(params)[ahead.place]
     paid = of_customer.expected(spend_params)
-    draws, failed = _parameter_draws(purchases, spend, interval, n_draws, seed)
+    draws, failed = _parameter_draws(purchases, spend, interval, n_boot, seed)
     low, high, totals = _intervals(ahead, of_customer, draws, share, purchases.weights, level)
     by_customer = pd.DataFrame(
         {
@@ -249,9 +249,7 @@ class LifetimeValues:
             if (unknown := places < 0).any():
                 raise_problems(
                     "LifetimeValues.draws",
-                    [
-                        f"{unknown.sum():,} customers are not known (at positions {first_rows(unknown)})"
-                    ],
+                    [f"{unknown.sum():,} customers are not known (at positions {first_rows(unknown)})"],
                 )
         table = np.empty((len(places), len(self._draws)))
         share = self.by_customer["margin"].to_numpy()[places]
@@ -260,7 +258,7 @@ class LifetimeValues:
             table[:, column] = bought * self._of_customer.expected(of_spend)[places] * share
         return table
 
-    def realised_total(self, *, n_draws: int | None = None) -> pd.Series:
+    def realised_total(self, *, n_boot: int | None = None) -> pd.Series:
         """What customers may really bring in total: the uncertainty of the estimates and the chance of each purchase.
 
         Futures are simulated: who is still alive, when each buys, how much she spends. Of more than 20,000 customers as
@@ -268,7 +266,7 @@ class LifetimeValues:
 
         Parameters
         ----------
-        n_draws : int, optional
+        n_boot : int, optional
             Simulated futures; default: one for each draw of the parameters.
 
         Returns
@@ -279,10 +277,10 @@ class LifetimeValues:
         Raises
         ------
         ParameterError
-            If there are no draws, or `n_draws` is below 2.
+            If there are no draws, or `n_boot` is below 2.
         """
         self._need_draws("LifetimeValues.realised_total")
-        number = len(self._draws) if n_draws is None else n_draws
+        number = len(self._draws) if n_boot is None else n_boot
         raise_problems("LifetimeValues.realised_total", resampling_problems(number, self.level))
         totals = self.total_draws[np.arange(number) % len(self._draws)] + np.fromiter(self._chance(number), float)
         low, high = percentile_interval(totals[:, None], level=self.level)
@@ -336,7 +334,7 @@ class LifetimeValues:
         matplotlib.axes.Axes
             The axes, with alternative text attached.
         """
-        table = self.by_customer_table(customers=customers)
+        table = self.values_table(customers=customers)
         names = table.iloc[:, 0].astype(str).tolist()
         ax = new_axes(ax)
         draw_intervals(ax, names, table["value"], table["low"], table["high"], template="{:,.0f}")

@@ -89,8 +89,10 @@ def test_expected_purchases_are_the_integral_over_dropout(shape, rate, a, b, hor
     centre, spread = np.log(a / b), np.sqrt(1 / a + 1 / b)
     edges = centre + spread * np.array([-30, -20, -8, -4, 0, 4, 8, 20])
     expected = sum(quad(integrand, *edge, epsabs=0, limit=400)[0] for edge in pairwise(edges))
-    found = _over_dropout(_purchases_until_dropout, np.array([shape]), np.array([rate]), a, np.array([b]), horizon)
-    assert found[0] == pytest.approx(expected, rel=1e-7)
+    found = _over_dropout(
+        _purchases_until_dropout, np.array([shape]), np.array([rate]), a, np.array([b]), np.array([horizon])
+    )
+    assert found[0, 0] == pytest.approx(expected, rel=1e-7)
 
 
 @pytest.mark.parametrize("model", MODELS)
