@@ -15,6 +15,7 @@ from crm_utils.lifetime.classes import (
     plot_classes,
     value_potential_classes,
 )
+from crm_utils.lifetime.comparison import PurchaseComparison, compare_purchase_models
 from crm_utils.lifetime.contract import ShiftedBetaGeometric, ShiftedBetaGeometricResults
 from crm_utils.lifetime.discounting import (
     PROFIT_CURVES,
@@ -37,6 +38,7 @@ from crm_utils.lifetime.goodness import (
     plot_tracking,
     tracking_table,
 )
+from crm_utils.lifetime.margin import margin_share
 from crm_utils.lifetime.pareto_nbd import ParetoNBD
 from crm_utils.lifetime.periods import customer_periods, recency_purchase_rates, repurchase_rates
 from crm_utils.lifetime.purchases import PurchaseResults
@@ -59,12 +61,14 @@ __all__ = [
     "ModifiedBetaGeoNBD",
     "ParetoNBD",
     "ProfitCurve",
+    "PurchaseComparison",
     "PurchaseResults",
     "ShiftedBetaGeometric",
     "ShiftedBetaGeometricResults",
     "accuracy_table",
     "calibration_summary",
     "class_table",
+    "compare_purchase_models",
     "contract_durations",
     "customer_equity",
     "customer_lifetime_value",
@@ -76,6 +80,7 @@ __all__ = [
     "frequency_table",
     "holdout_table",
     "loyalty_portfolio",
+    "margin_share",
     "migration_value",
     "migration_values",
     "naive_values",

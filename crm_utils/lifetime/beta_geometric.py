@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit, gammaln, psi
 
-from crm_utils.lifetime.counts import beta_geometric_counts
+from crm_utils.lifetime.counts import beta_geometric_counts, beta_geometric_pairs
 from crm_utils.lifetime.histories import PurchaseRows
 from crm_utils.lifetime.purchases import Parameters, PurchaseModel
 
@@ -93,6 +93,9 @@ class _BetaGeometric(PurchaseModel):
 
     def _count_distribution(self, params, age, largest) -> np.ndarray:
         return beta_geometric_counts(*params, age, largest, chances_at_start=self.chances_at_start)
+
+    def _pair_rate(self, params, time) -> np.ndarray:
+        return beta_geometric_pairs(*params, time, chances_at_start=self.chances_at_start)
 
     def _purchase_times(self, params, x, age, horizon, rng) -> tuple[np.ndarray, np.ndarray]:
         shape, rate, a, b = self._future(params, x, age)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from crm_utils.checks import as_numbers, first_rows, level_problems, raise_problems
 from crm_utils.errors import ConvergenceError, DataFloorError
+from crm_utils.intervals import percentile_interval
 from crm_utils.language import tr
 from crm_utils.lifetime._estimates import log_intervals
 from crm_utils.lifetime._newton import maximise
@@ -408,6 +409,47 @@ class ShiftedBetaGeometricResults:
         discount = (1 + annual_discount_rate) ** (-1 / PERIODS_PER_YEAR[self.period])
         renews = np.where(number > 0, self.retention_rates(np.maximum(number, 1)), 1.0)
         return renews * _discounted_sum(alpha, beta + number, discount)
+
+    def residual_lifetime_table(
+        self, tenures: Any, *, annual_discount_rate: float, level: float = 0.95, n_boot: int = 400, seed: int = 7
+    ) -> pd.DataFrame:
+        """Discounted expected residual lifetime by tenure, with intervals for the uncertainty of the estimates.
+
+        Parameters
+        ----------
+        tenures : array-like of float
+            Periods paid for so far, from 0, as `discounted_residual_lifetime` takes them.
+        annual_discount_rate : float
+            Discount rate of a year, at least 0.0001.
+        level : float, default 0.95
+            Confidence level, between 0 and 1.
+        n_boot : int, default 400
+            Draws of the parameters from the normal distribution of the logarithms of their estimates, at least 2.
+        seed : int, default 7
+            Seed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a tenure: ``tenure``, ``payments`` (expected and discounted), ``low``, ``high``.
+
+        Raises
+        ------
+        ParameterError
+            If an option or a tenure is out of range.
+        """
+        raise_problems("ShiftedBetaGeometricResults.residual_lifetime_table", resampling_problems(n_boot, level))
+        payments = self.discounted_residual_lifetime(tenures, annual_discount_rate=annual_discount_rate)
+        of_logs = self.covariance.to_numpy() / np.outer(self.params, self.params)
+        logs = np.random.default_rng(seed).multivariate_normal(np.log(self.params), of_logs, n_boot, method="cholesky")
+        drawn = [
+            replace(self, params=pd.Series(values, self.params.index)).discounted_residual_lifetime(
+                tenures, annual_discount_rate=annual_discount_rate
+            )
+            for values in np.exp(logs)
+        ]
+        low, high = percentile_interval(np.array(drawn), level=level)
+        return pd.DataFrame({"tenure": np.asarray(tenures), "payments": payments, "low": low, "high": high})
 
     def summary_frame(self, *, level: float = 0.95) -> pd.DataFrame:
         """Estimates with standard errors and intervals.

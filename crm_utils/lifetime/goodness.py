@@ -11,7 +11,6 @@ import pandas as pd
 
 from crm_utils.checks import as_numbers, level_problems, missing_columns, raise_problems
 from crm_utils.language import tr
-from crm_utils.lifetime.counts import beta_geometric_pairs, pareto_pairs
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 
 if TYPE_CHECKING:
@@ -536,15 +535,9 @@ def _curves(
     """Expected purchases by each day since the first, and ∫g(v) dv and ∫v·g(v) dv of the rate g of pairs."""
     from scipy.interpolate import CubicSpline
 
-    from crm_utils.lifetime.pareto_nbd import ParetoNBD
-
     logs = np.linspace(0, np.log1p(max(days, 1)), _POINTS)
     time = np.expm1(logs) / days_per_unit
-    if isinstance(results.model, ParetoNBD):
-        pairs = pareto_pairs(*params, time)
-    else:
-        pairs = beta_geometric_pairs(*params, time, chances_at_start=results.model.chances_at_start)
-    by_log = pairs * np.exp(logs) / days_per_unit
+    by_log = results.model._pair_rate(params, time) * np.exp(logs) / days_per_unit
     each_day = np.log1p(np.arange(days + 1))
     return (
         CubicSpline(logs, results.model._expected_new(params, time))(each_day),

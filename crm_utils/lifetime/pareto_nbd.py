@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, exprel, gammaln, psi
 
-from crm_utils.lifetime.counts import pareto_counts
+from crm_utils.lifetime.counts import pareto_counts, pareto_pairs
 from crm_utils.lifetime.histories import PurchaseRows
 from crm_utils.lifetime.purchases import Parameters, PurchaseModel
 
@@ -108,6 +108,9 @@ class ParetoNBD(PurchaseModel):
 
     def _count_distribution(self, params, age, largest) -> np.ndarray:
         return pareto_counts(*params, age, largest)
+
+    def _pair_rate(self, params, time) -> np.ndarray:
+        return pareto_pairs(*params, time)
 
     def _purchase_times(self, params, x, age, horizon, rng) -> tuple[np.ndarray, np.ndarray]:
         r, alpha, s, beta = params

@@ -98,6 +98,10 @@ class PurchaseModel(ABC):
         """Probability of 0, 1, …, `largest` and of more repeat purchases by `age`, one row a customer."""
 
     @abstractmethod
+    def _pair_rate(self, params: Parameters, time: np.ndarray) -> np.ndarray:
+        """Rate of pairs of purchases of a customer just won, the later one at each `time`; how purchases cluster."""
+
+    @abstractmethod
     def _purchase_times(
         self, params: Parameters, x: np.ndarray, age: np.ndarray, horizon: float, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -556,6 +560,24 @@ class PurchaseResults:
                 "high": np.where(positive, estimate * np.exp(reach), estimate + reach),
             }
         )
+
+    def frequency_table(self, *, largest: int = 7, level: float = 0.95) -> pd.DataFrame:
+        """Customers by number of repeat purchases, against expectation; see `crm_utils.lifetime.frequency_table`."""
+        from crm_utils.lifetime.goodness import frequency_table
+
+        return frequency_table(self, largest=largest, level=level)
+
+    def tracking_table(self, activity: pd.DataFrame, *, cumulative: bool = True, level: float = 0.95) -> pd.DataFrame:
+        """Repeat purchases over time, against expectation; see `crm_utils.lifetime.tracking_table`."""
+        from crm_utils.lifetime.goodness import tracking_table
+
+        return tracking_table(self, activity, cumulative=cumulative, level=level)
+
+    def holdout_table(self, purchases: Any, *, horizon: float, **options: Any) -> pd.DataFrame:
+        """Hold-out purchases against expectation; see `crm_utils.lifetime.holdout_table` for the options."""
+        from crm_utils.lifetime.goodness import holdout_table
+
+        return holdout_table(self, purchases, horizon=horizon, **options)
 
     def plot_frequency(self, *, largest: int = 7, ax: Axes | None = None) -> Axes:
         """Draw how many customers repeated how often, against expectation; see `crm_utils.lifetime.plot_frequency`."""
