@@ -17,6 +17,7 @@ _HOMES = {
     "DataFloorError": "crm_utils.errors",
     "ParameterError": "crm_utils.errors",
     "PrivacyError": "crm_utils.errors",
+    "attempt": "crm_utils.errors",
     "Company": "crm_utils.company",
     "check_company": "crm_utils.company",
     "check_floor": "crm_utils.errors",
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
         DataFloorError,
         ParameterError,
         PrivacyError,
+        attempt,
         check_floor,
         check_parameters,
     )

@@ -5,9 +5,10 @@ All of them are `ValueError`, so that code which knows nothing of this package c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 
 class CrmError(ValueError):
@@ -140,6 +141,34 @@ def check_floor(what: str, has: int, needed: int) -> None:
     """
     if has < needed:
         raise DataFloorError(f"Needs at least {needed:,} {what}; this company has {has:,}.")
+
+
+def attempt(fit: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Any, str]:
+    """Fit a model where the data allow it; a notebook then goes on with the reason where they do not.
+
+    Parameters
+    ----------
+    fit : callable
+        What to call.
+    *arguments, **options
+        What to call it with.
+
+    Returns
+    -------
+    result : object or None
+        What the call gave back; None where there is too little data, or the estimate does not converge.
+    reason : str
+        Why there is none; empty where there is one.
+
+    Examples
+    --------
+    >>> attempt(check_floor, "members", 12, 40)
+    (None, 'Needs at least 40 members; this company has 12.')
+    """
+    try:
+        return fit(*arguments, **options), ""
+    except (DataFloorError, ConvergenceError) as error:
+        return None, str(error)
 
 
 def nearest_name(given: str, known: Iterable[str]) -> str | None:

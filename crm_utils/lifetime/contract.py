@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, first_rows, level_problems, raise_problems
+from crm_utils.checks import as_numbers, first_rows, level_problems, raise_problems, resampling_problems
 from crm_utils.errors import ConvergenceError, DataFloorError
 from crm_utils.intervals import percentile_interval
 from crm_utils.language import tr

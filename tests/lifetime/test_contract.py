@@ -1,5 +1,7 @@
 """Contracts: the published cohorts, planted truth, residual lifetimes by summation, and every unusable input."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -280,3 +282,25 @@ class TestInputs:
             regular.project(0, level=1)
         with pytest.raises(ParameterError, match="at least 1; 1 are not"):
             regular.retention_rates([0, 1])
+
+
+def test_intervals_of_residual_lifetime_hold_it_and_agree_with_the_delta_method():
+    results = ShiftedBetaGeometric(period="year").fit_survivors([1000, 869, 743, 653, 593, 551, 517, 491])
+    table = results.residual_lifetime_table([0, 1, 5, 20], annual_discount_rate=0.1, level=0.68, n_boot=2000)
+    expected = results.discounted_residual_lifetime([0, 1, 5, 20], annual_discount_rate=0.1)
+    np.testing.assert_allclose(table["payments"], expected)
+    slopes = []
+    for name in results.params.index:
+        moved = []
+        for factor in (1 - 1e-4, 1 + 1e-4):
+            params = results.params.copy()
+            params[name] *= factor
+            moved.append(
+                replace(results, params=params).discounted_residual_lifetime([0, 1, 5, 20], annual_discount_rate=0.1)
+            )
+        slopes.append((moved[1] - moved[0]) / (2e-4 * results.params[name]))
+    spread = np.sqrt(np.einsum("ik,ij,jk->k", slopes, results.covariance.to_numpy(), slopes))
+    np.testing.assert_allclose((table["high"] - table["low"]) / 2, spread, rtol=0.15)
+    assert ((table["low"] < table["payments"]) & (table["payments"] < table["high"])).all()
+    with pytest.raises(ParameterError, match="n_boot"):
+        results.residual_lifetime_table([1], annual_discount_rate=0.1, n_boot=1)
