@@ -101,19 +101,19 @@ def newton(
         If a parameter runs away, the objective is flat, or the steps do not end.
     """
     value, gradient = objective(point)
-    before = np.inf if np.linalg.eigvalsh(curvature)[0] > 0 else 0.0
+    before = np.inf
     for _ in range(_MOST_STEPS):
-        step = np.linalg.solve(curvature, gradient) if before else gradient
+        step = _downhill(curvature, gradient)
         gain = float(gradient @ step) * cases
-        if not refresh and 0 <= gain < _LEAST_GAIN:
+        if not refresh and gain < _LEAST_GAIN:
             return point, curvature
         if not _LEAST_GAIN / 10 <= gain < before / 4:
             curvature = hessian(objective, point)
             before = np.inf
-            _refuse_flat(point, curvature * cases, names, where, remedy)
-            step = np.linalg.solve(curvature, gradient)
+            step = _downhill(curvature, gradient)
             gain = float(gradient @ step) * cases
-            if gain < _LEAST_GAIN:
+            if gain < _LEAST_GAIN or _run_away(point).any():
+                _refuse_flat(point, curvature * cases, names, where, remedy)
                 return point - step, curvature
         length = min(1.0, 1.0 / np.abs(step).max())
         while True:
@@ -121,14 +121,26 @@ def newton(
             if new_value <= value + 1e-12 * abs(value) or length < 1e-3:
                 break
             length /= 4
-        # A shortened step says nothing about how well the curvature fits.
-        before = gain if length == 1 else np.inf
+        # Where a step had to be shortened, the curvature does not fit, and is taken anew.
+        before = gain if length == 1 else 0.0
         point, value, gradient = point - length * step, new_value, new_gradient
+    _refuse_flat(point, hessian(objective, point) * cases, names, where, remedy)
     raise ConvergenceError(f"{where}: no maximum was reached in {_MOST_STEPS} Newton steps. {remedy}.")
 
 
+def _downhill(curvature: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """Newton's step, with the curvature taken as upward in every direction, so that it leads down from a saddle too."""
+    values, directions = np.linalg.eigh(curvature)
+    steepness = np.maximum(np.abs(values), 1e-12 * np.abs(values).max() + 1e-300)
+    return directions @ (directions.T @ gradient / steepness)
+
+
+def _run_away(point: np.ndarray) -> np.ndarray:
+    return np.abs(point) > LOG_BOUND - 0.1
+
+
 def _refuse_flat(point: np.ndarray, information: np.ndarray, names: Sequence[str], where: str, remedy: str) -> None:
-    runaway = np.abs(point) > LOG_BOUND - 0.1
+    runaway = _run_away(point)
     if not runaway.any() and np.linalg.eigvalsh(information)[0] > 1e-6:
         return
     flat = runaway if runaway.any() else np.abs(np.linalg.eigh(information)[1][:, 0]) > 0.3

@@ -154,6 +154,8 @@ def covariate_frame(where: str, name: str, covariates: Any, index: pd.Index, *, 
     problems: list[str] = []
     if len(frame) != len(index):
         problems.append(f"{name} must have one row a customer, that is {len(index):,}, and has {len(frame):,}")
+    elif frame.index.is_unique and not frame.index.equals(index) and frame.index.isin(index).all():
+        problems.append(f"{name} has its customers in another order than the histories; use .loc with their index")
     if frame.columns.duplicated().any():
         problems.append(f"{name} has two columns of the same name; rename them")
     if fitted is not None and list(frame.columns) != list(fitted):
