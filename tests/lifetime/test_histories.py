@@ -177,7 +177,7 @@ class TestCovariates:
         assert frame.to_numpy().tolist() == [[1, 1], [0, 2], [1, 5]]
 
     def test_the_same_customers_in_another_order_are_refused(self):
-        with pytest.raises(ParameterError, match="another order than the histories; use .loc"):
+        with pytest.raises(ParameterError, match="another order than the histories"):
             self.frame(pd.DataFrame({"size": [1, 2, 5]}, index=["y", "x", "z"]))
 
     def test_an_array_gets_the_numbers_of_its_columns_as_names(self):
