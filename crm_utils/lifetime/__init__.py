@@ -44,7 +44,13 @@ from crm_utils.lifetime.periods import customer_periods, recency_purchase_rates,
 from crm_utils.lifetime.purchases import PurchaseResults
 from crm_utils.lifetime.simulation import simulate_histories, simulate_spend
 from crm_utils.lifetime.spend import GammaGamma, GammaGammaResults
-from crm_utils.lifetime.textbook import migration_values, naive_values, profit_curve_values, retention_values
+from crm_utils.lifetime.textbook import (
+    migration_values,
+    naive_values,
+    profit_curve_values,
+    retention_values,
+    textbook_values,
+)
 from crm_utils.lifetime.values import LifetimeValues, customer_lifetime_value
 
 __all__ = [
@@ -101,6 +107,7 @@ __all__ = [
     "retention_values",
     "simulate_histories",
     "simulate_spend",
+    "textbook_values",
     "tracking_table",
     "value_potential_classes",
 ]

@@ -108,6 +108,12 @@ class Ahead:
         logs = np.einsum("ij,ij->i", self._weights[self._age_of_pair], known[self._count_of_pair])
         return alive * np.exp(logs)[self._pair_place]
 
+    def p_alive(self, values: np.ndarray) -> np.ndarray:
+        """P(alive) of each distinct history, to about five digits; parameters as in `exact`."""
+        rows = self._rows
+        params = self._parameters(values)
+        return self._purchases.model._p_alive(params, rows.frequency, rows.recency, rows.age, rough=True)
+
     def _parameters(self, values: np.ndarray):
         if not self._purchases.has_covariates:
             return tuple(values)

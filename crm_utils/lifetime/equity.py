@@ -64,6 +64,8 @@ class CustomerEquity:
         matplotlib.axes.Axes
             The axes, with alternative text attached.
         """
+        from matplotlib.ticker import StrMethodFormatter
+
         table = self.sensitivities.sort_values("difference", ascending=False)
         templates = {
             "retention": tr("retention {before:.1%} → {after:.1%}"),
@@ -78,6 +80,7 @@ class CustomerEquity:
         ax = new_axes(ax)
         draw_intervals(ax, names, table["difference"], table["low"], table["high"], template="{:+,.0f}")
         ax.axvline(0, color="black", linewidth=0.8)
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         ax.set(
             xlabel=tr("Added customer equity, with {level:.0%} interval").format(level=self.level),
             title=tr("What a small improvement is worth"),

@@ -332,7 +332,7 @@ def plot_frequency(results: PurchaseResults, *, largest: int = 7, ax: Axes | Non
         ecolor=PALETTE[6],
         elinewidth=1.2,
         capsize=3,
-        label=tr("95 % by chance"),
+        label=tr("95% by chance"),
     )
     ax.set_xticks(place, table["purchases"])
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -396,7 +396,7 @@ def plot_tracking(
     ax = new_axes(ax)
     day = shown["period_end"].to_numpy()
     ax.fill_between(
-        day, shown["low"], shown["high"], color=PALETTE[1], alpha=0.25, linewidth=0, label=tr("95 % by chance")
+        day, shown["low"], shown["high"], color=PALETTE[1], alpha=0.25, linewidth=0, label=tr("95% by chance")
     )
     ax.plot(day, shown["expected"], color=PALETTE[1], linestyle="--", label=tr("expected"))
     ax.plot(day, shown["actual"], color=PALETTE[0], label=tr("actual"))
@@ -468,7 +468,7 @@ def plot_holdout(
         ecolor=MUTED,
         elinewidth=2,
         markersize=6,
-        label=tr("actual (95 % interval)"),
+        label=tr("actual (95% interval)"),
     )
     ax.plot(place, table["expected"], color=PALETTE[1], linestyle="--", marker="D", markersize=5, label=tr("expected"))
     units = {"day": tr("days"), "week": tr("weeks"), "month": tr("months"), "year": tr("years")}

@@ -288,7 +288,7 @@ def _check_floor(where: str, frequency: np.ndarray, weights: np.ndarray) -> None
         raise DataFloorError(
             f"{where}: needs at least {MIN_CUSTOMERS} customers, {MIN_REPEAT_BUYERS} of them with a repeat purchase; "
             f"there are {customers:,.0f}, {buyers:,.0f} of them with a repeat purchase. Use a longer calibration "
-            "period, or a simpler method such as a retention rate."
+            "period, or a simpler method: naive_values, retention_values or migration_values."
         )
 
 

@@ -24,9 +24,17 @@ from crm_utils.lifetime.discounting import (
     recency_chain,
     retention_value,
 )
-from crm_utils.lifetime.periods import MONTHS_IN, silent_periods
+from crm_utils.lifetime.periods import (
+    MONTHS_IN,
+    customer_periods,
+    recency_purchase_rates,
+    repurchase_rates,
+    silent_periods,
+)
 
 _MONTHS_A_YEAR = 12
+# Quarters of silence after which the migration model takes a customer to be gone.
+_MOST_STATES = 6
 
 
 def naive_values(
@@ -304,3 +312,63 @@ def _shares(margin: Any, customers: pd.Index, problems: list[str]) -> np.ndarray
     if (share > 1).any():
         problems.append(f"margin is a share of revenue and at most 1, and goes up to {share.max():g}")
     return np.broadcast_to(share, len(customers)) if len(share) == 1 else share
+
+
+def textbook_values(
+    lines: Any, *, as_of: Any, horizon_months: int, annual_discount_rate: float, margin: float | pd.Series = 1.0
+) -> pd.DataFrame:
+    """Value every customer by four methods of the textbook, from order lines.
+
+    Parameters
+    ----------
+    lines : pandas, Polars, DuckDB or PySpark frame, str or pathlib.Path
+        Order lines as `crm_utils.purchase_summary` takes them, over a year or more.
+    as_of : date-like
+        Day of the valuation; lines on or after it are not used.
+    horizon_months : int
+        Months that count, from 3: a whole number of quarters.
+    annual_discount_rate : float
+        Discount rate of a year, above −1; 0.1 is ten per cent.
+    margin : float or pandas.Series, default 1
+        Share of revenue that is margin: one number, or one a customer.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a customer, with the columns ``last year goes on`` (`naive_values`), ``retention`` (`retention_values`
+        with the latest repurchase rate: by years where there are two of them and the horizon is whole years, else by
+        quarters), ``migration`` (`migration_values` by quarters, with up to six states) and ``curve``
+        (`profit_curve_values` by quarters).
+
+    Raises
+    ------
+    ParameterError
+        If the input is unusable, or there is less than a year of lines.
+
+    Examples
+    --------
+    >>> from crm_utils import load_company
+    >>> values = textbook_values(
+    ...     load_company().order_lines, as_of="2025-01-01", horizon_months=12, annual_discount_rate=0.1, margin=0.4)
+    >>> list(values.columns)
+    ['last year goes on', 'retention', 'migration', 'curve']
+    """
+    terms = {"horizon_months": horizon_months, "annual_discount_rate": annual_discount_rate, "margin": margin}
+    bought = customer_periods(lines, as_of=as_of, period="quarter")
+    spent = customer_periods(lines, as_of=as_of, period="quarter", measure="revenue")
+    kept, kept_spent = bought, spent
+    if horizon_months % _MONTHS_A_YEAR == 0:
+        years = customer_periods(lines, as_of=as_of, period="year")
+        if years.shape[1] > 1:
+            kept, kept_spent = years, customer_periods(lines, as_of=as_of, period="year", measure="revenue")
+    naive = naive_values(spent, **terms)
+    latest = float(repurchase_rates(kept)["rate"].fillna(0).iloc[-1])
+    chances = recency_purchase_rates(bought, states=min(_MOST_STATES, bought.shape[1] - 1))
+    return pd.DataFrame(
+        {
+            "last year goes on": naive,
+            "retention": retention_values(kept_spent, retention_rate=latest, **terms),
+            "migration": migration_values(spent, bought, rates=chances.fillna({"rate": 0.0}), **terms),
+            "curve": profit_curve_values(spent, **terms),
+        }
+    )

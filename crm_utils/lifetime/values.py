@@ -224,6 +224,25 @@ class LifetimeValues:
         value = float(self.purchases.weights @ self.by_customer["value"])
         return pd.Series({"value": value, "low": float(low[0]), "high": float(high[0])}, name="total")
 
+    @property
+    def alive(self) -> pd.Series:
+        """Customers who are still customers: ``value`` expects the sum of P(alive), ``low`` and ``high`` count chance.
+
+        Each draw of the parameters has its own P(alive), and each customer is alive or not by chance.
+        """
+        value = float(self.purchases.weights @ self.by_customer["p_alive"])
+        if not self._draws:
+            return pd.Series({"value": value, "low": np.nan, "high": np.nan}, name="alive")
+        rng = np.random.default_rng(np.random.SeedSequence([self._seed, 2]))
+        weights = np.bincount(self._ahead.place, self.purchases.weights, self._ahead.histories)
+        counted = np.empty(len(self._draws))
+        for row, (params, _) in enumerate(self._draws):
+            p_alive = self._ahead.p_alive(params)
+            chance = np.sqrt(weights @ (p_alive * (1 - p_alive)))
+            counted[row] = weights @ p_alive + chance * rng.standard_normal()
+        low, high = percentile_interval(counted[:, None], level=self.level)
+        return pd.Series({"value": value, "low": float(low[0]), "high": float(high[0])}, name="alive")
+
     def draws(self, customers: Any = None) -> np.ndarray:
         """Values of customers under each draw of the parameters.
 
@@ -334,10 +353,13 @@ class LifetimeValues:
         matplotlib.axes.Axes
             The axes, with alternative text attached.
         """
+        from matplotlib.ticker import StrMethodFormatter
+
         table = self.values_table(customers=customers)
         names = table.iloc[:, 0].astype(str).tolist()
         ax = new_axes(ax)
         draw_intervals(ax, names, table["value"], table["low"], table["high"], template="{:,.0f}")
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         ax.set(
             xlabel=tr("Expected value over {months:,.0f} months, with {level:.0%} interval").format(
                 months=self.horizon_months, level=self.level
