@@ -43,7 +43,7 @@ def maximise(
     value : float
         Log-likelihood there.
     covariance : numpy.ndarray, shape (k, k)
-        Inverse of the negative Hessian with respect to the parameters themselves.
+        Of the parameters themselves: that of their logarithms, by the delta method.
 
     Raises
     ------
@@ -73,8 +73,9 @@ def maximise(
     if best is None:
         raise ConvergenceError(f"{where}: the likelihood has no maximum inside the range of the parameters. {remedy}")
     params = np.exp(best[1])
-    value, _, hessian = loglik(params)
-    return params, float(value), np.linalg.inv(-hessian)
+    # By the logarithms, where it was found to be positive: by the parameters, rounding can undo that.
+    of_logs = np.linalg.inv(negative(best[1])[2]) / cases
+    return params, float(loglik(params)[0]), of_logs * np.outer(params, params)
 
 
 def _is_maximum(logs: np.ndarray, derivatives: Derivatives, cases: float) -> bool:

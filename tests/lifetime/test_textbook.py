@@ -1,13 +1,22 @@
 """The textbook's methods by customer: hand-computed cases, agreement where they must agree, and unusable input."""
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from crm_utils import load_company
 from crm_utils.errors import ParameterError
 from crm_utils.lifetime.discounting import fit_profit_curve, fit_profit_curves
-from crm_utils.lifetime.periods import recency_purchase_rates
-from crm_utils.lifetime.textbook import migration_values, naive_values, profit_curve_values, retention_values
+from crm_utils.lifetime.periods import customer_periods, recency_purchase_rates, repurchase_rates
+from crm_utils.lifetime.textbook import (
+    migration_values,
+    naive_values,
+    profit_curve_values,
+    retention_values,
+    textbook_values,
+)
 
 OPTIONS = {"horizon_months": 24, "annual_discount_rate": 0.21}
 # Half a year and one and a half years ahead, at 21 per cent: 1.21 is 1.1 squared.
@@ -231,3 +240,46 @@ class TestInputs:
             naive_values(quarters[0].dropna().iloc[:, :3], **OPTIONS)
         with pytest.raises(ParameterError, match="retention_rate must lie between"):
             retention_values(quarters[0], retention_rate=1.2, **OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def lines():
+    return load_company().order_lines
+
+
+class TestAllFour:
+    TERMS: ClassVar = {"horizon_months": 12, "annual_discount_rate": 0.1, "margin": 0.4}
+
+    def test_each_column_is_its_method_on_the_lines(self, lines):
+        values = textbook_values(lines, as_of="2025-01-01", **self.TERMS)
+        spent, years = (
+            customer_periods(lines, as_of="2025-01-01", period=period, measure="revenue")
+            for period in ("quarter", "year")
+        )
+        bought = customer_periods(lines, as_of="2025-01-01", period="quarter")
+        rate = repurchase_rates(customer_periods(lines, as_of="2025-01-01", period="year"))["rate"].iloc[-1]
+        expected = {
+            "last year goes on": naive_values(spent, **self.TERMS),
+            "retention": retention_values(years, retention_rate=rate, **self.TERMS),
+            "migration": migration_values(spent, bought, rates=recency_purchase_rates(bought), **self.TERMS),
+            "curve": profit_curve_values(spent, **self.TERMS),
+        }
+        assert list(values.columns) == list(expected)
+        for name, column in expected.items():
+            pd.testing.assert_series_equal(values[name], column, check_names=False)
+
+    def test_half_years_and_short_histories_go_by_quarters(self, lines):
+        spent = customer_periods(lines, as_of="2025-01-01", period="quarter", measure="revenue")
+        bought = customer_periods(lines, as_of="2025-01-01", period="quarter")
+        terms = self.TERMS | {"horizon_months": 6}
+        rate = repurchase_rates(bought)["rate"].iloc[-1]
+        values = textbook_values(lines, as_of="2025-01-01", **terms)
+        pd.testing.assert_series_equal(
+            values["retention"], retention_values(spent, retention_rate=rate, **terms), check_names=False
+        )
+        short = textbook_values(lines, as_of="2023-12-20", **self.TERMS)
+        assert np.isfinite(short).all().all()
+
+    def test_less_than_a_year_is_refused(self, lines):
+        with pytest.raises(ParameterError, match="12 months or more"):
+            textbook_values(lines, as_of="2023-06-01", **self.TERMS)

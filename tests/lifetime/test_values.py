@@ -237,6 +237,21 @@ def test_known_spend_and_margins_of_customers_are_used(table, fits):
     assert np.isnan(valued.total["low"])
 
 
+def test_number_alive_is_held_by_its_interval_in_simulated_companies():
+    """Of 40 intervals at 90 %, 36 are expected to hold; below 31 has a chance of about 1 in 60."""
+    held = 0
+    for seed in range(40):
+        frame = company(600, 300 + seed)
+        purchases = BetaGeoNBD().fit(frame["frequency"], frame["recency"], frame["age"])
+        valued = customer_lifetime_value(
+            purchases, 1.0, horizon_months=1, annual_discount_rate=0, margin=1, level=0.9, n_boot=200, seed=seed
+        )
+        alive = valued.alive
+        assert alive["value"] == pytest.approx(purchases.p_alive().sum())
+        held += alive["low"] <= frame["left_at"].isna().sum() <= alive["high"]
+    assert 31 <= held < 40
+
+
 def test_tables_and_figure_agree(valued):
     summary = valued.summary_frame()
     assert summary["quantity"].tolist() == ["expected total", "realised total", "expected mean"]
