@@ -135,21 +135,25 @@ class PurchaseModel(ABC):
         """Negative mean log-likelihood by the logarithms of the four parameters and the coefficients."""
         total = rows.weights.sum()
         parts = list(rows.parts(self.rows_at_a_time))
-        rates, (place, sign) = rows.rate.shape[1], self.dropout_parameter
+        rates, dropouts = rows.rate.shape[1], rows.dropout.shape[1]
+        place, sign = self.dropout_parameter
 
+        # Sums, where products of matrices would wake threads that cost more than they save on parts this small.
         def objective(point: np.ndarray) -> tuple[float, np.ndarray]:
             params = np.exp(point[:4])
             value, gradient = 0.0, np.zeros(len(point))
             for part in parts:
-                rate_effect = part.rate @ point[4 : 4 + rates] if rates else 0.0
-                dropout_effect = part.dropout @ point[4 + rates :] if part.dropout.shape[1] else 0.0
+                rate_effect = (part.rate * point[4 : 4 + rates]).sum(axis=1) if rates else 0.0
+                dropout_effect = (part.dropout * point[4 + rates :]).sum(axis=1) if dropouts else 0.0
                 of_row = self._with_covariates(params, rate_effect, dropout_effect)
                 logs, slopes = self._log_likelihoods(of_row, part)
-                value += part.weights @ logs
+                value += (part.weights * logs).sum()
                 by_log = [part.weights * slope * param for slope, param in zip(slopes, of_row, strict=True)]
                 gradient[:4] += [slope.sum() for slope in by_log]
-                gradient[4 : 4 + rates] -= by_log[1] @ part.rate
-                gradient[4 + rates :] += sign * by_log[place] @ part.dropout
+                if rates:
+                    gradient[4 : 4 + rates] -= (by_log[1][:, None] * part.rate).sum(axis=0)
+                if dropouts:
+                    gradient[4 + rates :] += sign * (by_log[place][:, None] * part.dropout).sum(axis=0)
             return -value / total, -gradient / total
 
         return objective

@@ -380,14 +380,14 @@ class LifetimeValues:
     def _chance(self, number: int) -> Iterator[float]:
         """Simulated totals less their expectation, at the estimates."""
         seeds = np.random.SeedSequence([self._seed, 1]).spawn(number + 1)
-        customers = np.arange(len(self.by_customer))
-        probability = self.purchases.weights / self.purchases.customers
-        scale = 1.0
-        whole = np.repeat(customers, self.purchases.weights.astype(int))
-        if len(whole) > _MOST_SIMULATED:
+        customers, weights = np.arange(len(self.by_customer)), self.purchases.weights
+        if self.purchases.customers <= _MOST_SIMULATED and (weights == np.round(weights)).all():
+            scale, whole = 1.0, np.repeat(customers, weights.astype(int))
+        else:
+            number_drawn = int(min(_MOST_SIMULATED, np.ceil(self.purchases.customers)))
+            scale = np.sqrt(self.purchases.customers / number_drawn)
             rng = np.random.default_rng(seeds[-1])
-            scale = np.sqrt(len(whole) / _MOST_SIMULATED)
-            whole = rng.choice(customers, _MOST_SIMULATED, p=probability)
+            whole = rng.choice(customers, number_drawn, p=weights / self.purchases.customers)
         expected = self.by_customer["value"].to_numpy()[whole].sum()
         for seed in seeds[:number]:
             yield scale * (self._simulated(whole, np.random.default_rng(seed)).sum() - expected)
