@@ -34,19 +34,22 @@ def best_of(objective: Objective, starts: Iterable[np.ndarray]) -> np.ndarray:
         The best end.
     """
     from scipy.optimize import minimize
+    from threadpoolctl import threadpool_limits
 
     options = {"maxiter": 500, "ftol": 1e-13, "gtol": 1e-7}
-    ends = [
-        minimize(
-            objective,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(-LOG_BOUND, LOG_BOUND)] * len(start),
-            options=options,
-        )
-        for start in starts
-    ]
+    # Its matrices are tiny; where the processors are busy, waiting for a second thread takes most of the time.
+    with threadpool_limits(1, user_api="blas"):
+        ends = [
+            minimize(
+                objective,
+                start,
+                jac=True,
+                method="L-BFGS-B",
+                bounds=[(-LOG_BOUND, LOG_BOUND)] * len(start),
+                options=options,
+            )
+            for start in starts
+        ]
     return min(ends, key=lambda end: end.fun).x
 
 
