@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,9 @@ def first_rows(flags: np.ndarray, labels: Sequence[Any] | None = None, *, limit:
 
 def as_numbers(values: Any, name: str, problems: list[str]) -> np.ndarray:
     """Turn `values` into finite floats; what stands in the way is added to `problems`."""
+    if np.ndim(values) > 1:
+        problems.append(f"{name} must be one column of numbers, and has the shape {np.shape(values)}")
+        return np.full(len(values), np.nan)
     series = pd.Series(values)
     text = series.map(lambda value: isinstance(value, str)) if not pd.api.types.is_numeric_dtype(series) else None
     if text is not None and (text.any() or pd.api.types.is_datetime64_any_dtype(series)):
@@ -43,6 +48,11 @@ def as_numbers(values: Any, name: str, problems: list[str]) -> np.ndarray:
             f"(at positions {first_rows(bad)}); drop them or fill them on purpose"
         )
     return numbers
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is one finite number; text, flags and nothing are not."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def as_day(value: Any, name: str, problems: list[str]) -> pd.Timestamp:
@@ -108,4 +118,4 @@ def resampling_problems(n_boot: int, level: float) -> list[str]:
 
 def level_problems(level: float) -> list[str]:
     """Say what is wrong with the confidence level, as a list of at most one problem."""
-    return [] if 0 < level < 1 else [f"level must lie between 0 and 1, and is {level!r}"]
+    return [] if is_number(level) and 0 < level < 1 else [f"level must lie between 0 and 1, and is {level!r}"]

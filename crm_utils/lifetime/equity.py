@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import raise_problems
+from crm_utils.checks import is_number, raise_problems
 from crm_utils.intervals import percentile_interval
 from crm_utils.language import tr
 from crm_utils.lifetime.ahead import Ahead
@@ -160,9 +160,9 @@ def customer_equity(
             ("acquisition_cost", acquisition_cost),
             ("acquisition_years", acquisition_years),
         )
-        if not (np.isfinite(value) and value >= 0)
+        if not (is_number(value) and value >= 0)
     ]
-    if not 0 < step <= 0.1:
+    if not (is_number(step) and 0 < step <= 0.1):
         problems.append(f"step must be above 0 and at most 0.1, and is {step!r}")
     if valued.purchases.has_covariates:
         problems.append("valued comes from a model with covariates, and future customers have none; fit without them")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, first_rows, raise_problems, resampling_problems
+from crm_utils.checks import as_numbers, first_rows, is_number, raise_problems, resampling_problems
 from crm_utils.errors import ConvergenceError
 from crm_utils.intervals import percentile_interval
 from crm_utils.language import tr
@@ -420,9 +420,9 @@ def _argument_problems(purchases: Any, horizon_months: float, annual_discount_ra
         problems.append(
             f"purchases must be a fitted purchase model, as from BetaGeoNBD().fit(…), and is {type(purchases).__name__}"
         )
-    if not (np.isfinite(horizon_months) and horizon_months > 0):
+    if not (is_number(horizon_months) and horizon_months > 0):
         problems.append(f"horizon_months must be above 0, and is {horizon_months!r}")
-    if not (np.isfinite(annual_discount_rate) and annual_discount_rate >= 0):
+    if not (is_number(annual_discount_rate) and annual_discount_rate >= 0):
         problems.append(
             f"annual_discount_rate must be 0 or more (0.1 is ten per cent), and is {annual_discount_rate!r}"
         )
@@ -431,7 +431,7 @@ def _argument_problems(purchases: Any, horizon_months: float, annual_discount_ra
 
 def _margins(margin: Any, index: pd.Index, problems: list[str]) -> np.ndarray:
     if np.ndim(margin) == 0:
-        margin = np.full(len(index), margin, dtype=float)
+        margin = np.full(len(index), margin)
     elif isinstance(margin, pd.Series) and not margin.index.equals(index):
         problems.append("margin must have the index of the fitted histories, one entry a customer")
         return np.full(len(index), np.nan)
@@ -450,7 +450,7 @@ def _spend(spend: Any, histories: pd.DataFrame, problems: list[str]) -> _Spend:
     """Match the spend to the customers of the histories."""
     nothing = np.zeros(len(histories))
     if not isinstance(spend, GammaGammaResults):
-        known = np.full(len(histories), spend, dtype=float) if np.ndim(spend) == 0 else spend
+        known = np.full(len(histories), spend) if np.ndim(spend) == 0 else spend
         if isinstance(known, pd.Series) and not known.index.equals(histories.index):
             problems.append("spend must have the index of the fitted histories, one entry a customer")
         elif len(known) != len(histories):

@@ -179,6 +179,45 @@ class TestHistories:
         assert spread[1] == pytest.approx(spread[0], rel=0.3)
 
 
+class TestWrongKinds:
+    """Text, nothing, flags or tables where a number belongs get the usual error, not one from deep inside."""
+
+    @pytest.fixture
+    def fitted(self):
+        return fit(BetaGeoNBD, customers())
+
+    @pytest.mark.parametrize("wrong", ["12", None, np.nan, True, [1, 2]])
+    def test_arguments_that_are_one_number(self, fitted, wrong):
+        terms = {"horizon_months": 12, "annual_discount_rate": 0.1, "margin": 0.4, "n_boot": 5}
+        for name in ("horizon_months", "annual_discount_rate"):
+            with pytest.raises(ParameterError, match=f"{name} must be"):
+                customer_lifetime_value(fitted, 50.0, **terms | {name: wrong})
+        valued = customer_lifetime_value(fitted, 50.0, **terms)
+        plans = {"new_customers_per_year": 10, "acquisition_cost": 1, "acquisition_years": 2, "step": 0.01}
+        for name in plans:
+            with pytest.raises(ParameterError, match=f"{name} must be"):
+                customer_equity(valued, **plans | {name: wrong})
+        with pytest.raises(ParameterError, match="level must lie between 0 and 1"):
+            fitted.summary_frame(level=wrong)
+
+    @pytest.mark.parametrize("wrong", ["12", None, np.ones((700, 2))])
+    def test_arguments_that_are_one_number_a_customer(self, fitted, wrong):
+        terms = {"horizon_months": 12, "annual_discount_rate": 0.1, "interval": None}
+        with pytest.raises(ParameterError, match="spend "):
+            customer_lifetime_value(fitted, wrong, margin=0.4, **terms)
+        with pytest.raises(ParameterError, match="margin "):
+            customer_lifetime_value(fitted, 50.0, margin=wrong, **terms)
+
+    def test_tables_for_columns(self, fitted):
+        frame = customers()
+        with pytest.raises(
+            ParameterError, match=r"frequency must be one column of numbers, and has the shape \(700, 1\)"
+        ):
+            BetaGeoNBD().fit(frame[["frequency"]], frame["recency"], frame["age"])
+        with pytest.raises(ParameterError, match="horizon must be"):
+            fitted.expected_purchases([13, 26])
+
+
 def order_lines(number=600, *, seed=5):
     """Order lines of two years: customers who come evenly, buy at their pace and leave."""
     of_customers, of_histories, of_spend = np.random.SeedSequence(seed).spawn(3)
