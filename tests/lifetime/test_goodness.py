@@ -235,8 +235,11 @@ class TestTracking:
         fitted = BetaGeoNBD().fit(
             bought["frequency"], bought["recency"], bought["age"], rate_covariates=pd.DataFrame({"size": size})
         )
-        params = fitted._parameters(fitted.params.to_numpy())
-        expected = fitted.model._expected_new(params, bought["age"].to_numpy()).sum()
+        r, alpha, a, b = fitted._parameters(fitted.params.to_numpy())
+        expected = sum(
+            fitted.model._expected_new((r, of_customer, a, b), np.array([age]))[0]
+            for of_customer, age in zip(alpha, bought["age"], strict=True)
+        )
         table = tracking_table(fitted, activity)
         assert table["expected"][~table["in_holdout"]].iloc[-1] == pytest.approx(expected, rel=1e-3)
 
