@@ -12,6 +12,8 @@ from crm_utils.errors import ConvergenceError
 LOG_BOUND = 12.0
 # A fit has converged when a Newton step would improve the log-likelihood by less than this.
 _LEAST_GAIN = 1e-9
+# Standard error of a combination of logarithms from which on the data say nothing: a factor of 20,000 up or down.
+_LARGEST_ERROR = 5.0
 _MOST_STEPS = 40
 
 # Negative mean log-likelihood and its gradient.
@@ -144,7 +146,7 @@ def _run_away(point: np.ndarray) -> np.ndarray:
 
 def _refuse_flat(point: np.ndarray, information: np.ndarray, names: Sequence[str], where: str, remedy: str) -> None:
     runaway = _run_away(point)
-    if not runaway.any() and np.linalg.eigvalsh(information)[0] > 1e-6:
+    if not runaway.any() and np.linalg.eigvalsh(information)[0] > _LARGEST_ERROR**-2:
         return
     flat = runaway if runaway.any() else np.abs(np.linalg.eigh(information)[1][:, 0]) > 0.3
     named = ", ".join(name for name, bad in zip(names, flat, strict=True) if bad)

@@ -31,6 +31,8 @@ MIN_REPEAT_BUYERS = 10
 
 PERIODS_PER_YEAR = {"day": 365.25, "week": 365.25 / 7, "month": 12.0, "year": 1.0}
 
+# Where the usual starting points lead nowhere.
+_MORE_STARTS = np.exp(np.random.default_rng(0).uniform(-3, 3, (16, 4)))
 # Starting points are compared on at most this many rows; the winner is then refined on all of them.
 _TRIAL_ROWS = 4_000
 REMEDY = (
@@ -227,16 +229,25 @@ class PurchaseModel(ABC):
         thin = rows.thin(_TRIAL_ROWS)
         trial = self._objective(thin)
         nothing = np.zeros(len(names) - 4)
-        point = best_of(trial, [np.concatenate([np.log(start), nothing]) for start in self.starts])
-        point, curvature = newton(
-            objective,
-            point,
-            hessian(trial, point),
-            cases=rows.weights.sum(),
-            names=names,
-            where=where,
-            remedy=REMEDY,
-        )
+
+        for starts in (self.starts, (*self.starts, *_MORE_STARTS)):
+            point = best_of(trial, [np.concatenate([np.log(start), nothing]) for start in starts])
+            try:
+                point, curvature = newton(
+                    objective,
+                    point,
+                    hessian(trial, point),
+                    cases=rows.weights.sum(),
+                    names=names,
+                    where=where,
+                    remedy=REMEDY,
+                )
+            except ConvergenceError as error:
+                failure = error
+            else:
+                break
+        else:
+            raise failure
         estimate = scaled.turn @ point + scaled.shift
         estimate[:4] = np.exp(estimate[:4])
         covariance = scaled.turn @ np.linalg.inv(curvature) @ scaled.turn.T / rows.weights.sum()
