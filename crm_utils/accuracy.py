@@ -313,7 +313,11 @@ def plot_accuracy(
     ax.set_xlim(left, right + 0.12 * (right - left))
     if measure == "captured_share":
         ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.set(xlabel=label, title=tr("How well each method foresees the next period"))
+    in_money = measure in _MONEY_MEASURES
+    ax.set(
+        xlabel=label,
+        title=tr("How near each method comes in money") if in_money else tr("How well each method ranks customers"),
+    )
     listed = "; ".join(f"{name} {template.format(number)}" for name, number in zip(names, value, strict=True))
     return describe(ax, tr("{label}, best method first: {listed}.").format(label=label, listed=listed))
 

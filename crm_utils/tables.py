@@ -13,6 +13,8 @@ import pandas as pd
 from crm_utils.language import tr
 
 Format = str | Callable[[Any], str]
+# A cell with more characters than this is a sentence, and keeps a width in which it can be read.
+_LONG_TEXT = 30
 
 
 def _float_format(values: pd.Series) -> str:
@@ -75,6 +77,8 @@ def _cell(value: Any, template: Format, numeric: bool) -> str:
     raw = _raw_value(value, numeric)
     kind = "number" if numeric else "date"
     attributes = f' class="{kind}" data-value="{raw}"' if raw else ""
+    if not raw and len(text) > _LONG_TEXT:
+        attributes = ' class="words"'
     return f"<td{attributes}>{html.escape(text)}</td>"
 
 

@@ -18,11 +18,7 @@ from crm_utils.lifetime.classes import (
 from crm_utils.lifetime.comparison import PurchaseComparison, compare_purchase_models
 from crm_utils.lifetime.contract import ShiftedBetaGeometric, ShiftedBetaGeometricResults
 from crm_utils.lifetime.discounting import (
-    PROFIT_CURVES,
-    ProfitCurve,
     event_value,
-    fit_profit_curve,
-    fit_profit_curves,
     migration_value,
     present_value,
     recency_chain,
@@ -41,6 +37,7 @@ from crm_utils.lifetime.goodness import (
 from crm_utils.lifetime.margin import margin_share
 from crm_utils.lifetime.pareto_nbd import ParetoNBD
 from crm_utils.lifetime.periods import customer_periods, recency_purchase_rates, repurchase_rates
+from crm_utils.lifetime.profit_curves import PROFIT_CURVES, ProfitCurve, fit_profit_curve, fit_profit_curves
 from crm_utils.lifetime.purchases import PurchaseResults
 from crm_utils.lifetime.simulation import simulate_histories, simulate_spend
 from crm_utils.lifetime.spend import GammaGamma, GammaGammaResults

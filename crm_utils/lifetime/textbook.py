@@ -14,10 +14,6 @@ import pandas as pd
 
 from crm_utils.checks import as_numbers, first_rows, missing_columns, raise_problems
 from crm_utils.lifetime.discounting import (
-    LEAST_PERIODS,
-    PROFIT_CURVES,
-    fit_profit_curves,
-    history_problems,
     migration_value,
     present_value,
     rate_problems,
@@ -31,6 +27,7 @@ from crm_utils.lifetime.periods import (
     repurchase_rates,
     silent_periods,
 )
+from crm_utils.lifetime.profit_curves import LEAST_PERIODS, PROFIT_CURVES, fit_profit_curves, history_problems
 
 _MONTHS_A_YEAR = 12
 # Quarters of silence after which the migration model takes a customer to be gone.
@@ -336,9 +333,9 @@ def textbook_values(
     -------
     pandas.DataFrame
         One row a customer, with the columns ``last year goes on`` (`naive_values`), ``retention`` (`retention_values`
-        with the latest repurchase rate: by years where there are two of them and the horizon is whole years, else by
-        quarters), ``migration`` (`migration_values` by quarters, with up to six states) and ``curve``
-        (`profit_curve_values` by quarters).
+        with the latest repurchase rate of a year, by years where the horizon is whole years, else by quarters with the
+        fourth root of the rate; with that of a quarter where there are not two years), ``migration``
+        (`migration_values` by quarters, with up to six states) and ``curve`` (`profit_curve_values` by quarters).
 
     Raises
     ------
@@ -356,13 +353,15 @@ def textbook_values(
     terms = {"horizon_months": horizon_months, "annual_discount_rate": annual_discount_rate, "margin": margin}
     bought = customer_periods(lines, as_of=as_of, period="quarter")
     spent = customer_periods(lines, as_of=as_of, period="quarter", measure="revenue")
-    kept, kept_spent = bought, spent
-    if horizon_months % _MONTHS_A_YEAR == 0:
-        years = customer_periods(lines, as_of=as_of, period="year")
-        if years.shape[1] > 1:
-            kept, kept_spent = years, customer_periods(lines, as_of=as_of, period="year", measure="revenue")
+    years = customer_periods(lines, as_of=as_of, period="year")
+    kept_spent, kept, power = spent, bought, 1.0
+    if years.shape[1] > 1:
+        # A quarter without purchase is seldom a loss: the rate of a year says more, spread over its quarters.
+        kept, power = years, 0.25
+        if horizon_months % _MONTHS_A_YEAR == 0:
+            kept_spent, power = customer_periods(lines, as_of=as_of, period="year", measure="revenue"), 1.0
     naive = naive_values(spent, **terms)
-    latest = float(repurchase_rates(kept)["rate"].fillna(0).iloc[-1])
+    latest = float(repurchase_rates(kept)["rate"].fillna(0).iloc[-1]) ** power
     chances = recency_purchase_rates(bought, states=min(_MOST_STATES, bought.shape[1] - 1))
     return pd.DataFrame(
         {
