@@ -24,7 +24,7 @@ from crm_utils.lifetime.discounting import (
     recency_chain,
     retention_value,
 )
-from crm_utils.lifetime.durations import contract_durations
+from crm_utils.lifetime.durations import contract_durations, leaving_rates
 from crm_utils.lifetime.equity import CustomerEquity, customer_equity
 from crm_utils.lifetime.goodness import (
     frequency_table,
@@ -82,6 +82,7 @@ __all__ = [
     "fit_profit_curves",
     "frequency_table",
     "holdout_table",
+    "leaving_rates",
     "loyalty_portfolio",
     "margin_share",
     "migration_value",

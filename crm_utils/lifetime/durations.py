@@ -161,3 +161,57 @@ def _months(started: pd.Series, until: pd.Series, length: int) -> tuple[np.ndarr
     turns = (to_day == 1) & (from_day > (until - pd.Timedelta(days=1)).dt.day.to_numpy())
     completed = months - (to_day < from_day)
     return (completed // length).astype(np.int64), ((to_day == from_day) | turns) & (completed % length == 0)
+
+
+def leaving_rates(
+    memberships: pd.DataFrame,
+    *,
+    as_of: Any,
+    least_members: int = 100,
+    started_col: str = "started_at",
+    ended_col: str = "ended_at",
+) -> pd.Series:
+    """Share of the members of each calendar month who left in it: what tenure cannot explain shows here.
+
+    Parameters
+    ----------
+    memberships : pandas.DataFrame
+        One row a contract, with dates of start and end; the end is missing while the contract runs.
+    as_of : date-like
+        First day that is not known any more; months that are not over by then are left out.
+    least_members : int, default 100
+        Months with fewer members at their start are left out.
+    started_col, ended_col : str
+        Columns of the first and the last day.
+
+    Returns
+    -------
+    pandas.Series
+        Named ``leaving_rate``, indexed by the first day of the month.
+
+    Raises
+    ------
+    ParameterError
+        If columns are missing or the day cannot be read.
+
+    Examples
+    --------
+    >>> memberships = pd.DataFrame({
+    ...     "started_at": pd.to_datetime(["2024-01-01", "2024-01-15", "2024-01-20", "2024-02-10"]),
+    ...     "ended_at": pd.to_datetime(["2024-02-29", None, None, None])})
+    >>> leaving_rates(memberships, as_of="2024-04-01", least_members=1).round(2).to_dict()
+    {Timestamp('2024-02-01 00:00:00'): 0.33, Timestamp('2024-03-01 00:00:00'): 0.0}
+    """
+    problems = missing_columns(memberships, (started_col, ended_col), "memberships")
+    day = as_day(as_of, "as_of", problems)
+    raise_problems("leaving_rates", problems)
+    started, ended = (pd.to_datetime(memberships[name]).to_numpy() for name in (started_col, ended_col))
+    if not len(started):
+        return pd.Series([], pd.DatetimeIndex([]), dtype=float, name="leaving_rate")
+    months = pd.date_range(pd.Timestamp(started.min()).replace(day=1).normalize(), day, freq="MS")
+    rates = {}
+    for month, following in zip(months[:-1], months[1:], strict=True):
+        running = (started < month) & ~(ended < month)
+        if running.sum() >= least_members:
+            rates[month] = float((running & (ended < following)).sum() / running.sum())
+    return pd.Series(rates, dtype=float, name="leaving_rate")

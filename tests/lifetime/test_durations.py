@@ -7,7 +7,7 @@ import pytest
 from crm_utils.company import load_company
 from crm_utils.errors import ParameterError
 from crm_utils.lifetime import ShiftedBetaGeometric
-from crm_utils.lifetime.durations import contract_durations
+from crm_utils.lifetime.durations import contract_durations, leaving_rates
 
 
 def contracts(*spells):
@@ -166,3 +166,37 @@ class TestInputs:
             contract_durations(table)
         with pytest.raises(ParameterError, match="started_at must hold dates"):
             contract_durations(table.assign(started_at="2024-02-01"), as_of="2026-01-01")
+
+
+class TestLeavingRates:
+    SPELLS = pd.DataFrame(
+        {
+            "started_at": pd.to_datetime(["2024-01-01", "2024-01-15", "2024-01-20", "2024-02-10"]),
+            "ended_at": pd.to_datetime(["2024-02-29", None, "2024-03-31", None]),
+        }
+    )
+
+    def test_by_hand(self):
+        rates = leaving_rates(self.SPELLS, as_of="2024-04-15", least_members=1)
+        # On 1 February three run and one leaves; on 1 March three run and one leaves; April is not over.
+        assert rates.tolist() == pytest.approx([1 / 3, 1 / 3])
+        assert rates.index.strftime("%Y-%m").tolist() == ["2024-02", "2024-03"]
+
+    def test_what_comes_later_is_not_known(self):
+        known = leaving_rates(self.SPELLS, as_of="2024-03-01", least_members=1)
+        assert known.tolist() == pytest.approx([1 / 3])
+
+    def test_small_months_are_left_out(self):
+        assert leaving_rates(self.SPELLS, as_of="2024-04-15", least_members=4).empty
+        assert leaving_rates(self.SPELLS.head(0), as_of="2024-04-15").empty
+
+    def test_the_planted_rise_in_price_stands_out(self):
+        company = load_company()
+        rates = leaving_rates(company.memberships, as_of=company.as_of)
+        dear = rates["2024-07":"2024-09"]
+        assert len(dear) == 3
+        assert dear.min() > rates.drop(dear.index).max()
+
+    def test_missing_columns_are_named(self):
+        with pytest.raises(ParameterError, match="ended_at"):
+            leaving_rates(self.SPELLS[["started_at"]], as_of="2024-04-15")
