@@ -34,9 +34,9 @@ from crm_utils.lifetime.goodness import (
     plot_tracking,
     tracking_table,
 )
-from crm_utils.lifetime.margin import margin_share
+from crm_utils.lifetime.margin import MarginShares, margin_shares
 from crm_utils.lifetime.pareto_nbd import ParetoNBD
-from crm_utils.lifetime.periods import customer_periods, recency_purchase_rates, repurchase_rates
+from crm_utils.lifetime.periods import customer_periods, recency_purchase_rates, repurchase_rates, whole_periods
 from crm_utils.lifetime.profit_curves import PROFIT_CURVES, ProfitCurve, fit_profit_curve, fit_profit_curves
 from crm_utils.lifetime.purchases import PurchaseResults
 from crm_utils.lifetime.simulation import simulate_histories, simulate_spend
@@ -61,6 +61,7 @@ __all__ = [
     "GammaGamma",
     "GammaGammaResults",
     "LifetimeValues",
+    "MarginShares",
     "ModifiedBetaGeoNBD",
     "ParetoNBD",
     "ProfitCurve",
@@ -84,7 +85,7 @@ __all__ = [
     "holdout_table",
     "leaving_rates",
     "loyalty_portfolio",
-    "margin_share",
+    "margin_shares",
     "migration_value",
     "migration_values",
     "naive_values",
@@ -108,4 +109,5 @@ __all__ = [
     "textbook_values",
     "tracking_table",
     "value_potential_classes",
+    "whole_periods",
 ]

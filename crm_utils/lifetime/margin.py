@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,19 +10,36 @@ import pandas as pd
 from crm_utils.checks import as_day, missing_columns, raise_problems
 
 
-def margin_share(
+class MarginShares(NamedTuple):
+    """Shares of margin, as from `margin_shares`.
+
+    Attributes
+    ----------
+    of_revenue : float
+        Margin for each unit of revenue, that is of money paid less money returned.
+    of_spend : float
+        Margin for each unit spent at a purchase; lower by what comes back with returns. For models of purchases, which
+        know nothing of returns.
+    costs_known : float
+        Share of the lines' amounts whose cost is known, from 0 to 1.
+    """
+
+    of_revenue: float
+    of_spend: float
+    costs_known: float
+
+
+def margin_shares(
     lines: pd.DataFrame,
     *,
     as_of: Any,
+    margin: float | None = None,
     time_col: str = "ordered_at",
     amount_col: str = "amount",
     quantity_col: str = "quantity",
     unit_cost_col: str = "unit_cost",
-) -> float:
-    """Gross margin as a share of what customers spend at their purchases.
-
-    Returns lower the margin and are no purchase, so that the share times the spend of purchases to come is what will be
-    left after the costs of the goods and after returns as frequent as they were.
+) -> MarginShares:
+    """Gross margin as a share of revenue, and of what customers spend at their purchases.
 
     Parameters
     ----------
@@ -30,14 +47,16 @@ def margin_share(
         Order lines.
     as_of : str or date
         Lines on or after this day are not used.
+    margin : float, optional
+        Share of revenue that is margin, if known from elsewhere. Default: from the unit costs of the lines; 1 where
+        no line has one, so that margin is revenue.
     time_col, amount_col, quantity_col, unit_cost_col : str
-        Columns.
+        Columns; quantity and unit cost may be absent.
 
     Returns
     -------
-    float
-        Margin of all lines with a known cost, divided by the amounts of those among them that are purchases. NaN where
-        the table has no costs, or no purchase with a cost.
+    MarginShares
+        Both shares. NaN where nothing was bought before the day, or returns ate up all revenue.
 
     Raises
     ------
@@ -46,18 +65,27 @@ def margin_share(
 
     Examples
     --------
+    Spent are 150, of which 50 come back; the goods that were kept cost 60:
+
     >>> lines = pd.DataFrame({
     ...     "ordered_at": pd.to_datetime(["2025-01-01", "2025-01-09", "2025-01-12"]),
     ...     "amount": [100.0, 50.0, -50.0], "quantity": [2, 1, -1], "unit_cost": [30.0, 20.0, 20.0]})
-    >>> round(margin_share(lines, as_of="2026-01-01"), 4)
-    0.2667
+    >>> shares = margin_shares(lines, as_of="2026-01-01")
+    >>> round(shares.of_revenue, 4), round(shares.of_spend, 4)
+    (0.4, 0.2667)
     """
     problems = missing_columns(lines, (time_col, amount_col), "lines")
     day = as_day(as_of, "as_of", problems)
-    raise_problems("margin_share", problems)
-    if quantity_col not in lines or unit_cost_col not in lines:
-        return np.nan
-    used = lines[(lines[time_col] < day) & lines[unit_cost_col].notna() & lines[quantity_col].notna()]
-    amount, quantity = used[amount_col].astype(float), used[quantity_col].astype(float)
-    spent = amount[(amount > 0) & (quantity > 0)].sum()
-    return float((amount - quantity * used[unit_cost_col].astype(float)).sum() / spent) if spent > 0 else np.nan
+    raise_problems("margin_shares", problems)
+    used = lines[lines[time_col] < day]
+    amount = used[amount_col].astype(float)
+    quantity = used[quantity_col].astype(float) if quantity_col in used else pd.Series(np.sign(amount), used.index)
+    cost = quantity * used[unit_cost_col].astype(float) if unit_cost_col in used else pd.Series(np.nan, used.index)
+    revenue, spend = amount.sum(), amount[(amount > 0) & (quantity > 0)].sum()
+    if not (spend > 0 and revenue > 0):
+        return MarginShares(np.nan, np.nan, 0.0)
+    known = cost.notna()
+    covered = float(amount[known].abs().sum() / amount.abs().sum())
+    if margin is None:
+        margin = 1.0 - cost[known].sum() / amount[known].sum() if covered > 0 and amount[known].sum() > 0 else 1.0
+    return MarginShares(float(margin), float(margin * revenue / spend), covered)

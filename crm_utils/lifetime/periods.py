@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import as_day, level_problems, raise_problems
+from crm_utils.company import purchase_summary
 from crm_utils.company.lines import collected, telling_what_was_read, used_lines
 from crm_utils.errors import CrmError
 from crm_utils.intervals import wilson
@@ -105,6 +106,40 @@ def customer_periods(
     cells[np.arange(len(starts)) < first[:, None]] = np.nan
     table = pd.DataFrame(cells, pd.Index(names, name="customer_id"), pd.DatetimeIndex(starts, name=period))
     return table[first < len(starts)]
+
+
+def whole_periods(table: pd.DataFrame, lines: Any, *, as_of: Any, **columns: str) -> pd.DataFrame:
+    """Leave out a first period that had begun long before the first purchase: it is not a whole one.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `customer_periods`.
+    lines : pandas, Polars, DuckDB or PySpark frame, str or pathlib.Path
+        The order lines it comes from.
+    as_of : date-like
+        As given there.
+    **columns : str
+        Names of columns, as given there.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table, without its first column where more than a twelfth of that period lay before the first purchase.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({
+    ...     "order_id": ["a", "b"], "customer_id": ["x", "x"], "amount": [10.0, 20.0],
+    ...     "ordered_at": pd.to_datetime(["2024-11-20", "2025-06-01"])})
+    >>> years = customer_periods(lines, as_of="2026-01-01", period="year")
+    >>> years.shape, whole_periods(years, lines, as_of="2026-01-01").shape
+    ((1, 2), (1, 1))
+    """
+    first = purchase_summary(lines, as_of=as_of, **columns)["first_purchase"].min()
+    begins = table.columns[0]
+    ends = table.columns[1] if table.shape[1] > 1 else as_day(as_of, "as_of", [])
+    return table if first - begins <= (ends - begins) / 12 else table.iloc[:, 1:]
 
 
 def repurchase_rates(purchase_periods: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:

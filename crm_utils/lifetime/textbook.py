@@ -26,6 +26,7 @@ from crm_utils.lifetime.periods import (
     recency_purchase_rates,
     repurchase_rates,
     silent_periods,
+    whole_periods,
 )
 from crm_utils.lifetime.profit_curves import LEAST_PERIODS, PROFIT_CURVES, fit_profit_curves, history_problems
 
@@ -353,7 +354,7 @@ def textbook_values(
     terms = {"horizon_months": horizon_months, "annual_discount_rate": annual_discount_rate, "margin": margin}
     bought = customer_periods(lines, as_of=as_of, period="quarter")
     spent = customer_periods(lines, as_of=as_of, period="quarter", measure="revenue")
-    years = customer_periods(lines, as_of=as_of, period="year")
+    years = whole_periods(customer_periods(lines, as_of=as_of, period="year"), lines, as_of=as_of)
     kept_spent, kept, power = spent, bought, 1.0
     if years.shape[1] > 1:
         # A quarter without purchase is seldom a loss: the rate of a year says more, spread over its quarters.

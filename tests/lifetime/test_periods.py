@@ -7,7 +7,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from crm_utils.company import purchase_summary
 from crm_utils.errors import CrmError, ParameterError
-from crm_utils.lifetime.periods import customer_periods, recency_purchase_rates, repurchase_rates
+from crm_utils.lifetime.periods import customer_periods, recency_purchase_rates, repurchase_rates, whole_periods
 
 MEASURES = ["purchase_days", "revenue", "margin"]
 
@@ -183,3 +183,25 @@ class TestRates:
             recency_purchase_rates(pd.DataFrame([[1]]), states=0, level=1)
         with pytest.raises(ParameterError, match="at least two periods"):
             repurchase_rates(pd.DataFrame([[1]]))
+
+
+class TestWholePeriods:
+    def lines(self, first):
+        return pd.DataFrame(
+            {
+                "order_id": ["a", "b"],
+                "customer_id": ["x", "x"],
+                "ordered_at": pd.to_datetime([first, "2025-06-01"]),
+                "amount": [10.0, 20.0],
+            }
+        )
+
+    @pytest.mark.parametrize(("first", "columns"), [("2024-01-20", 2), ("2024-02-10", 1), ("2024-12-30", 1)])
+    def test_a_first_period_that_is_mostly_before_the_first_sale_is_left_out(self, first, columns):
+        lines = self.lines(first)
+        years = customer_periods(lines, as_of="2026-01-01", period="year")
+        whole = whole_periods(years, lines, as_of="2026-01-01")
+        assert years.shape[1] == 2
+        assert whole.shape == (1, columns)
+        assert whole.columns.name == "year"
+        assert whole.columns[-1] == years.columns[-1]
