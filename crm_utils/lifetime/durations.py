@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,12 @@ def contract_durations(
     """Count the periods of every contract, as `ShiftedBetaGeometric.fit` takes them.
 
     A contract that has ended counts the period it ended in as a whole one; a contract that runs counts completed
-    periods only. Months, quarters and years go by the calendar: a contract of 31 January completes its first month
-    with the last day of February, as every month that lacks the day of the start ends with its own last day.
+    periods only. An end counts once its period is over: in a period that `as_of` cuts off, the ends so far are known
+    and the renewals are not, so that ends alone would make customers look as if they left faster than they do. Until
+    then such a contract counts as not ended, with its completed periods.
+
+    Months, quarters and years go by the calendar: a contract of 31 January completes its first month with the last day
+    of February, as every month that lacks the day of the start ends with its own last day.
 
     What is not known before `as_of` is not used: a contract with its last day on or after `as_of` still runs, and one
     that starts on or after `as_of` is left out and counted.
@@ -53,7 +58,9 @@ def contract_durations(
     -------
     pandas.DataFrame
         One row a contract, in the order given: the customer, ``duration`` (whole periods; from 1 for ended contracts,
-        from 0 for running ones) and ``ended``. ``attrs["not_yet_started"]`` counts the contracts left out.
+        from 0 for others), ``ended`` (what the model counts as an end) and ``running`` (whether it runs at `as_of`; a
+        contract that ended in a period not yet over is neither). ``attrs["not_yet_started"]`` counts the contracts
+        left out.
 
     Raises
     ------
@@ -68,14 +75,15 @@ def contract_durations(
     Examples
     --------
     >>> memberships = pd.DataFrame({
-    ...     "customer_id": ["a", "b", "c"],
-    ...     "started_at": pd.to_datetime(["2024-02-01", "2025-06-01", "2024-01-31"]),
-    ...     "ended_at": pd.to_datetime(["2025-05-31", None, "2024-03-01"])})
+    ...     "customer_id": ["a", "b", "c", "d"],
+    ...     "started_at": pd.to_datetime(["2024-02-01", "2025-06-01", "2024-01-31", "2025-06-10"]),
+    ...     "ended_at": pd.to_datetime(["2025-05-31", None, "2024-03-01", "2025-12-20"])})
     >>> contract_durations(memberships, as_of="2026-01-01")
-      customer_id  duration  ended
-    0           a        16   True
-    1           b         7  False
-    2           c         2   True
+      customer_id  duration  ended  running
+    0           a        16   True    False
+    1           b         7  False     True
+    2           c         2   True    False
+    3           d         6  False    False
     """
     where = "contract_durations"
     problems = []
@@ -114,11 +122,17 @@ def contract_durations(
     began = (started < day).to_numpy()
     customers, started, ended = memberships[customer_col].to_numpy()[began], started[began], ended[began]
     over = (ended < day).to_numpy()
+
+    def periods_to(until: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        return _weeks(started, until) if period == "week" else _months(started, until, _MONTHS[period])
+
     # The day after the last one, so that a contract from the first to the last day of a month lasts one month.
-    until = (ended + pd.Timedelta(days=1)).where(over, day)
-    completed, exact = _weeks(started, until) if period == "week" else _months(started, until, _MONTHS[period])
+    completed, exact = periods_to((ended + pd.Timedelta(days=1)).where(over, day))
+    begun = completed + ~exact
+    known, _ = periods_to(pd.Series(day, started.index))
+    counted = over & (begun <= known)
     result = pd.DataFrame(
-        {customer_col: customers, "duration": completed + (over & ~exact).astype(np.int64), "ended": over}
+        {customer_col: customers, "duration": np.where(counted, begun, known), "ended": counted, "running": ~over}
     )
     result.attrs["not_yet_started"] = int((~began).sum())
     return result
@@ -142,7 +156,9 @@ def _from_tenure(
     raise_problems(where, problems)
     over = churned.to_numpy(dtype=bool)
     duration = np.where(over, np.maximum(np.ceil(tenure), 1), np.floor(tenure)).astype(np.int64)
-    result = pd.DataFrame({customer_col: memberships[customer_col].to_numpy(), "duration": duration, "ended": over})
+    result = pd.DataFrame(
+        {customer_col: memberships[customer_col].to_numpy(), "duration": duration, "ended": over, "running": ~over}
+    )
     result.attrs["not_yet_started"] = 0
     return result
 
@@ -210,7 +226,7 @@ def leaving_rates(
         return pd.Series([], pd.DatetimeIndex([]), dtype=float, name="leaving_rate")
     months = pd.date_range(pd.Timestamp(started.min()).replace(day=1).normalize(), day, freq="MS")
     rates = {}
-    for month, following in zip(months[:-1], months[1:], strict=True):
+    for month, following in pairwise(months):
         running = (started < month) & ~(ended < month)
         if running.sum() >= least_members:
             rates[month] = float((running & (ended < following)).sum() / running.sum())
