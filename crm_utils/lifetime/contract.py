@@ -93,9 +93,10 @@ class ShiftedBetaGeometric:
         Raises
         ------
         ParameterError
-            If the input is unusable, with every problem; or if everyone left in the same period.
+            If the input is unusable, with every problem.
         DataFloorError
-            If there are fewer than 40 customers, or fewer than 10 who left (total weights).
+            If there are fewer than 40 customers, or fewer than 10 who left (total weights); if nobody was under
+            contract for a whole period, only one period was observed, or everyone left in the first.
         ConvergenceError
             If the retention rate does not rise with tenure, so that no finite alpha and beta fit best.
 
@@ -160,9 +161,10 @@ class ShiftedBetaGeometric:
         Raises
         ------
         ParameterError
-            If the input is unusable, or everyone left in the same period.
+            If the input is unusable.
         DataFloorError
-            If there are fewer than 40 customers, or fewer than 10 who left.
+            If there are fewer than 40 customers, or fewer than 10 who left; if only one period was observed, or
+            everyone left in the first.
         ConvergenceError
             If the retention rate does not rise with tenure, so that no finite alpha and beta fit best.
 
@@ -190,15 +192,35 @@ class ShiftedBetaGeometric:
         left, risk = left[seen], risk[seen]
         stayed = risk - left
         if not len(risk):
-            raise_problems(where, ["nobody was under contract for a whole period; there is nothing to estimate from"])
+            raise DataFloorError(
+                f"{where}: nobody was under contract for a whole {self.period}, so that there is nothing to estimate "
+                "from. Wait until contracts have run longer, count in shorter periods, or take the retention rate of "
+                "similar contracts, see retention_value."
+            )
         hazard = left.sum() / risk.sum()
         if customers < LEAST_CUSTOMERS or left.sum() < LEAST_ENDED:
+            simpler = (
+                f"Use a constant retention rate instead ({1 - hazard:.4g} a {self.period} in these data, see "
+                "retention_value), or wait until more contracts have ended."
+                if left.sum() > 0
+                else "As long as nobody leaves, these data hold no retention rate: take that of similar contracts, see "
+                "retention_value, or wait until contracts have ended."
+            )
             raise DataFloorError(
                 f"{where}: needs at least {LEAST_CUSTOMERS} customers and {LEAST_ENDED} who left, and there are "
-                f"{customers:,g} and {left.sum():,g}. Use a constant retention rate instead ({1 - hazard:.4g} a "
-                f"{self.period} in these data, see retention_value), or wait until more contracts have ended."
+                f"{customers:,g} and {left.sum():,g}. {simpler}"
             )
-        raise_problems(where, _unusable(left, stayed))
+        if stayed.sum() == 0:
+            raise DataFloorError(
+                f"{where}: everyone left in the first {self.period}, so that there is nothing to project. Check how "
+                f"`ended` is coded; where it is right, a customer is worth one {self.period}'s margin."
+            )
+        if len(left) < 2:
+            raise DataFloorError(
+                f"{where}: only one {self.period} was observed, and two parameters need at least two. Give more "
+                f"{self.period}s, or use a constant retention rate instead ({1 - hazard:.4g} a {self.period} in these "
+                "data, see retention_value)."
+            )
         if start is not None and not (len(start) == 2 and np.isfinite(start).all() and min(start) > 0):
             raise_problems(where, [f"start must be two numbers above zero, and is {start!r}"])
         starts = [np.array([hazard, 1 - hazard]) * size for size in (0.5, 3.0, 30.0)] if start is None else [start]
@@ -579,14 +601,6 @@ def _discounted_sum(alpha: float, beta: np.ndarray, discount: float) -> np.ndarr
         even = m * (alpha + m - 1) / ((total + 2 * m - 2) * (total + 2 * m - 1))
         tail = 1 - even * discount / (1 - odd * discount / tail)
     return 1 / (1 - beta / total * discount / tail)
-
-
-def _unusable(left: np.ndarray, stayed: np.ndarray) -> list[str]:
-    if stayed.sum() == 0:
-        return ["everyone left in the first period, so that there is nothing to project; check how `ended` is coded"]
-    if len(left) < 2:
-        return ["only one period was observed, and two parameters need at least two; give more periods"]
-    return []
 
 
 def _at_least(values: Any, lowest: int, name: str) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Contracts: the published cohorts, planted truth, residual lifetimes by summation, and every unusable input."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.special import betaln
 
-from crm_utils.errors import ConvergenceError, CrmError, DataFloorError, ParameterError
+from crm_utils.errors import ConvergenceError, CrmError, DataFloorError, ParameterError, attempt
 from crm_utils.lifetime.contract import ShiftedBetaGeometric, _derivatives, _discounted_sum
 from crm_utils.plotting import alt_text
 
@@ -195,10 +196,6 @@ class TestInputs:
     @pytest.mark.parametrize(
         ("durations", "ended", "message"),
         [
-            ([1] * 60, [True] * 60, "everyone left in the first period"),
-            ([1] * 60, [True] * 20 + [False] * 40, "only one period"),
-            ([0] * 60, [False] * 60, "nobody was under contract"),
-            ([], [], "nobody was under contract"),
             ([1, 2], [True], "equally long"),
             ([1, np.nan], [True, False], "missing or infinite"),
             ([1, 2], ["yes", "no"], "ended must be True or False"),
@@ -210,7 +207,7 @@ class TestInputs:
 
     @pytest.mark.parametrize(
         ("survivors", "message"),
-        [([10, 12], "never rise"), ([10], "one entry"), ([100, 0], "everyone left")],
+        [([10, 12], "never rise"), ([10], "one entry")],
     )
     def test_unusable_survivors_give_one_clear_error(self, survivors, message):
         with pytest.raises(ParameterError, match=message):
@@ -221,8 +218,6 @@ class TestInputs:
         [
             ([39, 20, 12], "there are 39 and 27", "0.5424 a year"),
             ([1000, 995, 991], "there are 1,000 and 9", "0.9955 a year"),
-            ([100, 100, 100], "there are 100 and 0", "1 a year"),
-            ([1, 1], "there are 1 and 0", "1 a year"),
         ],
     )
     def test_too_few_customers_get_the_reason_and_the_simpler_method(self, survivors, counted, rate):
@@ -232,6 +227,27 @@ class TestInputs:
         assert f"constant retention rate instead ({rate} in these data" in str(caught.value)
         with pytest.raises(DataFloorError, match=counted):
             YEARLY.fit(*customers_of(survivors))
+
+    @pytest.mark.parametrize(
+        ("durations", "ended", "reason", "simpler"),
+        [
+            ([1] * 60, [True] * 60, "everyone left in the first year", "a customer is worth one year's margin"),
+            ([1] * 60, [True] * 20 + [False] * 40, "only one year was observed", r"constant retention rate .*0\.6667"),
+            ([0] * 60, [False] * 60, "nobody was under contract for a whole year", "rate of similar contracts"),
+            ([], [], "nobody was under contract for a whole year", "rate of similar contracts"),
+            ([2] * 60, [False] * 60, "there are 60 and 0", "take that of similar contracts"),
+        ],
+    )
+    def test_data_that_say_too_little_reach_notebooks_as_a_reason(self, durations, ended, reason, simpler):
+        fitted, why = attempt(YEARLY.fit, durations, ended)
+        assert fitted is None
+        assert re.search(f"{reason}.*{simpler}", why)
+
+    @pytest.mark.parametrize("survivors", [[100, 100, 100], [1, 1]])
+    def test_a_rate_of_one_is_never_advised(self, survivors):
+        with pytest.raises(DataFloorError, match="hold no retention rate") as caught:
+            YEARLY.fit_survivors(survivors)
+        assert "1 a year" not in str(caught.value)
 
     def test_weights_count_for_the_floor(self):
         durations, ended = [1, 2, 2], [True, True, False]
