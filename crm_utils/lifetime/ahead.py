@@ -58,13 +58,15 @@ class Ahead:
         if len(counts) * _AGES < len(pairs):
             self._nodes, self._weights = _interpolation(ages, scale=max(float(purchases.params.iloc[1]), 1e-9))
 
-    def exact(self, values: np.ndarray) -> np.ndarray:
+    def exact(self, values: np.ndarray, *, dropout_effect: float = 0.0) -> np.ndarray:
         """Purchases ahead of each distinct history, to full precision.
 
         Parameters
         ----------
         values : numpy.ndarray, shape (parameters,)
             In the order of `PurchaseResults.params`.
+        dropout_effect : float, default 0
+            From today on the propensity to drop out is multiplied by exp of this.
 
         Returns
         -------
@@ -72,6 +74,8 @@ class Ahead:
         """
         params, rows = self._parameters(values), self._rows
         alive = self._purchases.model._p_alive(params, rows.frequency, rows.recency, rows.age)
+        if dropout_effect:
+            params = self._purchases.model._with_covariates(params, 0.0, dropout_effect)
         if self._purchases.has_covariates:
             return alive * self._if_alive(params, rows.frequency, rows.age, rough=False)
         x, age = self._counts[self._count_of_pair], self._ages[self._age_of_pair]

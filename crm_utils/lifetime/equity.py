@@ -41,7 +41,7 @@ class CustomerEquity:
     sensitivities : pandas.DataFrame
         One row a driver: ``driver``, ``from``, ``to`` (its value before and after an improvement by one point, or by
         one per cent for the cost of acquisition), ``difference`` in equity with ``low`` and ``high``, ``share`` of
-        equity, and ``elasticity``: per cent of equity for one per cent of the driver.
+        equity, and ``elasticity``: per cent of equity for one per cent improvement of the driver.
     level : float
         Confidence level of the intervals.
     """
@@ -130,7 +130,7 @@ def customer_equity(
     -----
     Retention is no parameter of a purchase model. A point more of it is a propensity to drop out, from today on, that
     is lower for every customer by one factor, such that the expected share of those alive today who are so in a year
-    rises by a point. Discount rates that would fall below zero are zero.
+    rises by a point. Discount rates that would fall below zero are zero, and margins that would rise above one are one.
 
     References
     ----------
@@ -169,7 +169,7 @@ def customer_equity(
     if not len(valued.total_draws):
         problems.append("valued has no draws; compute the values with an interval")
     raise_problems("customer_equity", problems)
-    scene = _Scene(valued, new_customers_per_year, acquisition_cost, acquisition_years)
+    scene = _Scene(valued, new_customers_per_year, acquisition_cost, acquisition_years, step)
     base = scene.components()
 
     before = scene.yearly_retention(0.0)
@@ -177,7 +177,7 @@ def customer_equity(
     rate = valued.annual_discount_rate
     changes = {
         "retention": ((before, scene.yearly_retention(effect)), {"dropout_effect": effect}),
-        "margin": ((scene.margin, scene.margin + step), {"more_margin": step}),
+        "margin": ((scene.margin, scene.margin + scene.more_margin), {"better_margin": True}),
         "discount rate": ((rate, max(rate - step, 0.0)), {"annual_discount_rate": max(rate - step, 0.0)}),
         "acquisition cost": (
             (acquisition_cost, acquisition_cost * (1 - step)),
@@ -188,7 +188,7 @@ def customer_equity(
     for driver, ((old, new), change) in changes.items():
         gains = scene.components(**change)[:, 2] - base[:, 2]
         low, high = percentile_interval(gains[1:, None], level=valued.level)
-        relative = abs(new - old) / old if old else np.nan
+        relative = abs(new - old) / old if old > 0 else np.nan
         share = gains[0] / base[0, 2] if base[0, 2] > 0 else np.nan
         rows.append(
             {
@@ -216,7 +216,7 @@ def customer_equity(
 class _Scene:
     """The company as it is, and what equity becomes when one thing changes."""
 
-    def __init__(self, valued: LifetimeValues, per_year: float, acquisition_cost: float, years: float):
+    def __init__(self, valued: LifetimeValues, per_year: float, acquisition_cost: float, years: float, step: float):
         self._valued, self._per_year, self._cost, self._years = valued, per_year, acquisition_cost, years
         self._fit = valued.purchases
         self._estimate = self._fit.params.to_numpy()
@@ -229,7 +229,10 @@ class _Scene:
             known = np.average(valued.by_customer["expected_spend"], weights=self._fit.weights)
             self._first_spend = np.full(len(self._draws), known)
         self._share = valued.by_customer["margin"].to_numpy()
-        self.margin = float(np.average(self._share, weights=self._fit.weights))
+        self._more_share = np.minimum(self._share + step, 1.0) - self._share
+        self.margin, self.more_margin = (
+            float(np.average(share, weights=self._fit.weights)) for share in (self._share, self._more_share)
+        )
         self._of_year = PERIODS_PER_YEAR[self._fit.model.unit]
         self._known: dict[tuple[float, float], np.ndarray] = {}
         self._histories = [self._fit.histories[name].to_numpy() for name in HISTORY]
@@ -259,31 +262,34 @@ class _Scene:
         *,
         annual_discount_rate: float | None = None,
         dropout_effect: float = 0.0,
-        more_margin: float = 0.0,
+        better_margin: bool = False,
         acquisition_cost: float | None = None,
     ) -> np.ndarray:
         """Current customers, future customers and their sum: at the estimates, then one row a draw."""
         yearly = self._valued.annual_discount_rate if annual_discount_rate is None else annual_discount_rate
         rate = float(np.log1p(yearly)) / self._of_year
-        revenue, margin = self._current(rate, dropout_effect)
-        current = margin + more_margin * revenue
+        current, more = self._current(rate, dropout_effect)
+        margin = self.margin
+        if better_margin:
+            current, margin = current + more, margin + self.more_margin
         cost = self._cost if acquisition_cost is None else acquisition_cost
-        won = (self.margin + more_margin) * self._first_spend * (1 + self._repeats_of_new(rate, dropout_effect)) - cost
+        won = margin * self._first_spend * (1 + self._repeats_of_new(rate, dropout_effect)) - cost
         # Customers come evenly over the years: ∫exp(−δt)dt.
         span = rate * self._years * self._of_year
         future = self._per_year * self._years * (-np.expm1(-span) / span if span else 1.0) * won
         return np.column_stack([current, future, current + future, won])
 
     def _current(self, rate: float, dropout_effect: float) -> np.ndarray:
-        """Discounted revenue of the current customers, and its margin."""
+        """Discounted margin of the current customers, and what a better margin adds; the estimates first."""
         if (rate, dropout_effect) not in self._known:
             weights, spend_of = self._fit.weights, self._valued._of_customer
             ahead = Ahead(self._fit, horizon=self._valued._ahead.horizon, rate=rate)
             sums = []
-            for params, spend in self._draws:
-                bought = ahead(params, dropout_effect=dropout_effect)[ahead.place]
-                revenue = weights * bought * spend_of.expected(spend)
-                sums.append((revenue.sum(), revenue @ self._share))
+            for number, (params, spend) in enumerate(self._draws):
+                # The values of the customers are exact at the estimates, and their sum has to be this one.
+                purchases = ahead if number else ahead.exact
+                revenue = purchases(params, dropout_effect=dropout_effect)[ahead.place] * spend_of.expected(spend)
+                sums.append((weights @ (revenue * self._share), weights @ (revenue * self._more_share)))
             self._known[rate, dropout_effect] = np.array(sums).T
         return self._known[rate, dropout_effect]
 

@@ -101,7 +101,8 @@ class TestComponents:
 
     def test_current_customers_are_the_total_of_the_values_in_every_draw(self, case):
         total, row = case.valued.total, components(case.equity).loc["current customers"]
-        for name in ("value", "low", "high"):
+        assert row["value"] == total["value"]
+        for name in ("low", "high"):
             assert row[name] == pytest.approx(total[name], rel=1e-4)
 
     def test_without_discounting_future_customers_are_plain_products(self, case):
@@ -120,7 +121,7 @@ class TestComponents:
             case.purchases, spend, horizon_months=24, annual_discount_rate=0.1, margin=margin, n_boot=10
         )
         found = components(customer_equity(valued, **PLANS))["value"]
-        assert found["current customers"] == pytest.approx(valued.total["value"], rel=1e-4)
+        assert found["current customers"] == valued.total["value"]
         _, _, new = evaluated(case, margin=0.35, spend=40.0)
         assert found["one new customer"] == pytest.approx(new, rel=1e-4)
 
@@ -157,6 +158,20 @@ class TestSensitivities:
         assert row["to"] - row["from"] == pytest.approx(0.01)
         assert row["from"] == pytest.approx(0.4)
 
+    def test_no_margin_rises_above_one(self, case):
+        index = case.purchases.histories.index
+        shares = np.where(np.arange(len(index)) < 10, 0.995, 1.0)
+        terms = TERMS | {"n_boot": 5}
+        valued = customer_lifetime_value(case.purchases, 40.0, **terms | {"margin": shares})
+        equity = customer_equity(valued, **PLANS | {"new_customers_per_year": 0})
+        row = sensitivities(equity).loc["margin"]
+        assert row["to"] == pytest.approx(1.0)
+        assert row["difference"] == pytest.approx(valued.by_customer["value"].iloc[:10].sum() / 0.995 * 0.005)
+        whole = customer_equity(customer_lifetime_value(case.purchases, 40.0, **terms | {"margin": 1.0}), **PLANS)
+        row = sensitivities(whole).loc["margin"]
+        assert row[["from", "to", "difference"]].tolist() == [1, 1, 0]
+        assert np.isnan(row["elasticity"])
+
     def test_discount_rate_is_that_of_values_at_a_lower_one(self, case):
         before, after = (sum(evaluated(case, annual_discount_rate=rate)[:2]) for rate in (0.1, 0.09))
         row = sensitivities(case.equity).loc["discount rate"]
@@ -176,7 +191,7 @@ class TestSensitivities:
         assert row["from"] == case.equity.yearly_retention
         assert row["to"] - row["from"] == pytest.approx(0.01, abs=1e-8)
 
-        scene = _Scene(case.valued, *PLANS.values())
+        scene = _Scene(case.valued, *PLANS.values(), 0.01)
         effect = scene.effect_of(row["to"])
         assert effect < 0
         params = np.array(case.model()._with_covariates(case.purchases.params.to_numpy(), 0.0, effect))
