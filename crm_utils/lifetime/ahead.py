@@ -25,6 +25,8 @@ class Ahead:
 
     Attributes
     ----------
+    purchases : PurchaseResults
+        As given.
     horizon, rate : float
         As given.
     histories : int
@@ -39,7 +41,7 @@ class Ahead:
     """
 
     def __init__(self, purchases: PurchaseResults, *, horizon: float, rate: float):
-        self._purchases, self.horizon, self.rate = purchases, horizon, rate
+        self.purchases, self.horizon, self.rate = purchases, horizon, rate
         rate_covariates, dropout_covariates = purchases.rate_covariates, purchases.dropout_covariates
         self._rows, self.place = merge_equal_rows(
             purchases.histories[HISTORY],
@@ -73,10 +75,10 @@ class Ahead:
         numpy.ndarray, shape (histories,)
         """
         params, rows = self._parameters(values), self._rows
-        alive = self._purchases.model._p_alive(params, rows.frequency, rows.recency, rows.age)
+        alive = self.purchases.model._p_alive(params, rows.frequency, rows.recency, rows.age)
         if dropout_effect:
-            params = self._purchases.model._with_covariates(params, 0.0, dropout_effect)
-        if self._purchases.has_covariates:
+            params = self.purchases.model._with_covariates(params, 0.0, dropout_effect)
+        if self.purchases.has_covariates:
             return alive * self._if_alive(params, rows.frequency, rows.age, rough=False)
         x, age = self._counts[self._count_of_pair], self._ages[self._age_of_pair]
         return alive * self._if_alive(params, x, age, rough=False)[self._pair_place]
@@ -96,10 +98,10 @@ class Ahead:
         numpy.ndarray, shape (histories,)
         """
         params, rows = self._parameters(values), self._rows
-        alive = self._purchases.model._p_alive(params, rows.frequency, rows.recency, rows.age, rough=True)
+        alive = self.purchases.model._p_alive(params, rows.frequency, rows.recency, rows.age, rough=True)
         if dropout_effect:
-            params = self._purchases.model._with_covariates(params, 0.0, dropout_effect)
-        if self._purchases.has_covariates:
+            params = self.purchases.model._with_covariates(params, 0.0, dropout_effect)
+        if self.purchases.has_covariates:
             return alive * self._if_alive(params, rows.frequency, rows.age, rough=True)
         if self._weights is None:
             x, age = self._counts[self._count_of_pair], self._ages[self._age_of_pair]
@@ -116,19 +118,19 @@ class Ahead:
         """P(alive) of each distinct history, to about five digits; parameters as in `exact`."""
         rows = self._rows
         params = self._parameters(values)
-        return self._purchases.model._p_alive(params, rows.frequency, rows.recency, rows.age, rough=True)
+        return self.purchases.model._p_alive(params, rows.frequency, rows.recency, rows.age, rough=True)
 
     def _parameters(self, values: np.ndarray):
-        if not self._purchases.has_covariates:
+        if not self.purchases.has_covariates:
             return tuple(values)
-        return self._purchases.model._with_covariates(
+        return self.purchases.model._with_covariates(
             values,
             self._rows.rate @ values[4 : 4 + self._rows.rate.shape[1]],
             self._rows.dropout @ values[4 + self._rows.rate.shape[1] :],
         )
 
     def _if_alive(self, params, x: np.ndarray, age: np.ndarray, *, rough: bool) -> np.ndarray:
-        return self._purchases.model._discounted_if_alive(params, x, age, self.horizon, self.rate, rough=rough)
+        return self.purchases.model._discounted_if_alive(params, x, age, self.horizon, self.rate, rough=rough)
 
 
 def _interpolation(ages: np.ndarray, *, scale: float) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -36,6 +37,12 @@ class _Spend:
     count: np.ndarray  # purchases behind the mean; 0 where none was seen
     total: np.ndarray  # money behind the mean
     known: np.ndarray | None  # spend that is taken as known, instead of a model
+
+    def of(self, customers: np.ndarray) -> _Spend:
+        """That of some customers, by position."""
+        return _Spend(
+            self.count[customers], self.total[customers], None if self.known is None else self.known[customers]
+        )
 
     def expected(self, params: np.ndarray, part: slice = slice(None)) -> np.ndarray:
         if self.known is not None:
@@ -280,8 +287,9 @@ class LifetimeValues:
     def realised_total(self, *, n_boot: int | None = None) -> pd.Series:
         """What customers may really bring in total: the uncertainty of the estimates and the chance of each purchase.
 
-        Futures are simulated: who is still alive, when each buys, how much she spends. Of more than 20,000 customers as
-        many are drawn, and the spread of their total around its expectation is scaled up.
+        Futures are simulated, each under a draw of the parameters: who is still alive, when each buys, how much she
+        spends. Of more than 20,000 customers as many are drawn, and the spread of their total around its expectation
+        at the estimates is scaled up and added to the expectation under the draw.
 
         Parameters
         ----------
@@ -301,7 +309,7 @@ class LifetimeValues:
         self._need_draws("LifetimeValues.realised_total")
         number = len(self._draws) if n_boot is None else n_boot
         raise_problems("LifetimeValues.realised_total", resampling_problems(number, self.level))
-        totals = self.total_draws[np.arange(number) % len(self._draws)] + np.fromiter(self._chance(number), float)
+        totals = np.fromiter(self._futures(number), float)
         low, high = percentile_interval(totals[:, None], level=self.level)
         return pd.Series({"value": self.total["value"], "low": low[0], "high": high[0]}, name="realised total")
 
@@ -377,41 +385,71 @@ class LifetimeValues:
         if not self._draws:
             raise_problems(where, ["the values were computed with interval=None; ask for an interval"])
 
-    def _chance(self, number: int) -> Iterator[float]:
-        """Simulated totals less their expectation, at the estimates."""
+    def _futures(self, number: int) -> Iterator[float]:
+        """Simulated totals, each under a draw of the parameters."""
         seeds = np.random.SeedSequence([self._seed, 1]).spawn(number + 1)
         customers, weights = np.arange(len(self.by_customer)), self.purchases.weights
-        if self.purchases.customers <= _MOST_SIMULATED and (weights == np.round(weights)).all():
-            scale, whole = 1.0, np.repeat(customers, weights.astype(int))
+        all_of_them = self.purchases.customers <= _MOST_SIMULATED and (weights == np.round(weights)).all()
+        if all_of_them:
+            whole = np.repeat(customers, weights.astype(int))
         else:
             number_drawn = int(min(_MOST_SIMULATED, np.ceil(self.purchases.customers)))
-            scale = np.sqrt(self.purchases.customers / number_drawn)
             rng = np.random.default_rng(seeds[-1])
             whole = rng.choice(customers, number_drawn, p=weights / self.purchases.customers)
-        expected = self.by_customer["value"].to_numpy()[whole].sum()
-        for seed in seeds[:number]:
-            yield scale * (self._simulated(whole, np.random.default_rng(seed)).sum() - expected)
-
-    def _simulated(self, customers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """One simulated future: the discounted margin that each of `customers`, by position, brings."""
-        fit = self.purchases
-        histories = fit.histories.iloc[customers]
-        params = tuple(
-            value[customers] if np.ndim(value) else value for value in fit._parameters(fit.params.to_numpy())
+        scale = np.sqrt(self.purchases.customers / len(whole))
+        of_whole = replace(
+            self.purchases,
+            histories=self.purchases.histories.iloc[whole],
+            weights=np.ones(len(whole)),
+            rate_covariates=self.purchases.rate_covariates.iloc[whole],
+            dropout_covariates=self.purchases.dropout_covariates.iloc[whole],
         )
-        alive = np.flatnonzero(rng.random(len(customers)) < self.by_customer["p_alive"].to_numpy()[customers])
-        of_alive = tuple(value[alive] if np.ndim(value) else value for value in params)
-        x, age = (histories[name].to_numpy()[alive] for name in (HISTORY[0], HISTORY[2]))
-        who, when = fit.model._purchase_times(of_alive, x, age, self._ahead.horizon, rng)
-        who = alive[who]
-        if isinstance(self.spend, GammaGammaResults):
-            p, q, gamma = self.spend.params
-            rate = rng.gamma(p * self._of_customer.count[customers] + q) / (gamma + self._of_customer.total[customers])
-            paid = rng.gamma(p, size=len(who)) / rate[who]
-        else:
-            paid = self._of_customer.known[customers[who]]
-        brought = np.bincount(who, paid * np.exp(-self._ahead.rate * when), len(customers))
-        return brought * self.by_customer["margin"].to_numpy()[customers]
+        ahead = Ahead(of_whole, horizon=self._ahead.horizon, rate=self._ahead.rate)
+        spend_of, share = self._of_customer.of(whole), self.by_customer["margin"].to_numpy()[whole]
+        draws = self._draws
+        if self.purchases.customers > _MOST_SIMULATED:
+            # Of so many, chance is a small part, and hardly another under another draw.
+            of_spend = self.spend.params.to_numpy() if spend_of.known is None else np.empty(0)
+            draws = [(self.purchases.params.to_numpy(), of_spend)]
+
+        @lru_cache(maxsize=1)
+        def under(draw: int) -> tuple[np.ndarray, float]:
+            params, of_spend = draws[draw]
+            if all_of_them:
+                return ahead.p_alive(params)[ahead.place], np.nan
+            expected = share @ (ahead(params)[ahead.place] * spend_of.expected(of_spend))
+            return ahead.p_alive(params)[ahead.place], float(expected)
+
+        for place, seed in enumerate(seeds[:number]):
+            draw = place % len(draws)
+            p_alive, expected = under(draw)
+            brought = share @ _simulated(ahead, spend_of, p_alive, *draws[draw], np.random.default_rng(seed))
+            total = self.total_draws[place % len(self._draws)]
+            yield brought if all_of_them else total + scale * (brought - expected)
+
+
+def _simulated(
+    ahead: Ahead,
+    spend_of: _Spend,
+    p_alive: np.ndarray,
+    params: np.ndarray,
+    of_spend: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """One simulated future: the discounted spend of each customer."""
+    fit = ahead.purchases
+    alive = np.flatnonzero(rng.random(len(p_alive)) < p_alive)
+    of_alive = tuple(value[alive] if np.ndim(value) else value for value in fit._parameters(params))
+    x, age = (fit.histories[name].to_numpy()[alive] for name in (HISTORY[0], HISTORY[2]))
+    who, when = fit.model._purchase_times(of_alive, x, age, ahead.horizon, rng)
+    who = alive[who]
+    if spend_of.known is None:
+        p, q, gamma = of_spend
+        rate = rng.gamma(p * spend_of.count + q) / (gamma + spend_of.total)
+        paid = rng.gamma(p, size=len(who)) / rate[who]
+    else:
+        paid = spend_of.known[who]
+    return np.bincount(who, paid * np.exp(-ahead.rate * when), len(p_alive))
 
 
 def _argument_problems(purchases: Any, horizon_months: float, annual_discount_rate: float) -> list[str]:

@@ -200,10 +200,31 @@ def test_realised_total_is_wider_by_the_chance_of_each_purchase(fits):
 
 
 def test_chance_in_a_large_total_follows_from_a_sample(valued, monkeypatch):
-    whole = np.std(list(valued._chance(150)))
+    whole = np.std(np.array(list(valued._futures(150))) - valued.total_draws[:150])
     monkeypatch.setattr(values, "_MOST_SIMULATED", 400)
-    sampled = np.std(list(valued._chance(150)))
+    sampled = np.std(np.array(list(valued._futures(150))) - valued.total_draws[:150])
     assert sampled == pytest.approx(whole, rel=0.35)
+
+
+def test_a_realised_total_is_never_below_nothing():
+    """In a few days hardly anybody buys, and in many futures nobody: then nothing comes in, whatever was expected."""
+    purchases, _ = fit(company(60, 0))
+    valued = customer_lifetime_value(purchases, 100.0, horizon_months=0.2, annual_discount_rate=0.1, margin=0.4)
+    futures = np.array(list(valued._futures(200)))
+    assert futures.min() == 0
+    assert valued.realised_total()["low"] == 0
+    assert futures.mean() == pytest.approx(valued.total["value"], rel=0.15)
+
+
+def test_fractional_weights_give_the_spread_of_whole_customers(table):
+    few = table.iloc[:800]
+    columns = (few["frequency"], few["recency"], few["age"])
+    plain = customer_lifetime_value(BetaGeoNBD().fit(*columns), 80.0, **TERMS)
+    halves = [pd.concat([column, column], ignore_index=True) for column in columns]
+    halved = customer_lifetime_value(BetaGeoNBD().fit(*halves, weights=np.full(1_600, 0.5)), 80.0, **TERMS)
+    first, second = (valued.realised_total() for valued in (plain, halved))
+    assert second["value"] == pytest.approx(first["value"], rel=1e-6)
+    assert second["high"] - second["low"] == pytest.approx(first["high"] - first["low"], rel=0.25)
 
 
 def test_rows_that_stand_for_many_count_by_their_weight(table):
