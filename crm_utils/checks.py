@@ -83,6 +83,28 @@ def as_values(values: Any, where: str, *, positive_total: bool = True) -> np.nda
     return numbers
 
 
+def index_problems(**given: Any) -> list[str]:
+    """Say which pandas arguments have another index than the first: by position, they would be of other rows.
+
+    Arrays, lists and numbers have no index and are not looked at.
+    """
+    labelled = {name: values.index for name, values in given.items() if isinstance(values, pd.Series | pd.DataFrame)}
+    if len(labelled) < 2:
+        return []
+    (first, index), *others = labelled.items()
+    problems = []
+    for name, other in others:
+        if len(other) != len(index) or other.equals(index):
+            continue
+        if other.is_unique and index.is_unique and other.isin(index).all():
+            problems.append(f"{name} has its rows in another order than {first}; give {name}.loc[{first}.index]")
+        else:
+            problems.append(
+                f"{name} has another index than {first}; take both from one table, or give arrays in the same order"
+            )
+    return problems
+
+
 def missing_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> list[str]:
     """Say which of `columns` the frame `name` lacks, as a list of at most one problem."""
     absent = [column for column in columns if column not in frame.columns]

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, first_rows, level_problems, raise_problems, resampling_problems
+from crm_utils.checks import (
+    as_numbers,
+    first_rows,
+    index_problems,
+    level_problems,
+    raise_problems,
+    resampling_problems,
+)
 from crm_utils.errors import ConvergenceError, DataFloorError
 from crm_utils.intervals import percentile_interval
 from crm_utils.language import tr
@@ -107,7 +114,7 @@ class ShiftedBetaGeometric:
         [0.6, 0.833]
         """
         where = "ShiftedBetaGeometric.fit"
-        problems: list[str] = []
+        problems = index_problems(durations=durations, ended=ended, weights=weights)
         periods = as_numbers(durations, "durations", problems)
         mass = np.ones(len(periods)) if weights is None else as_numbers(weights, "weights", problems)
         if not set(pd.Series(ended).dropna().unique()) <= {True, False} or pd.Series(ended).isna().any():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, first_rows, raise_problems
+from crm_utils.checks import as_numbers, first_rows, index_problems, raise_problems
 
 HISTORY = ["frequency", "recency", "age"]
 
@@ -76,7 +76,7 @@ def history_frame(where: str, frequency: Any, recency: Any, age: Any) -> pd.Data
     Raises
     ------
     ParameterError
-        If lengths differ or a value is not possible: every problem.
+        If lengths or indices differ or a value is not possible: every problem.
     """
     problems: list[str] = []
     given = {"frequency": frequency, "recency": recency, "age": age}
@@ -86,6 +86,7 @@ def history_frame(where: str, frequency: Any, recency: Any, age: Any) -> pd.Data
         raise_problems(where, [f"frequency, recency and age must be equally long, and have lengths {lengths}"])
     if lengths["frequency"] == 0:
         raise_problems(where, ["there are no customers; at least one is needed"])
+    problems += index_problems(**given)
     x, t_x, age_ = (as_numbers(values, name, problems) for name, values in given.items())
     raise_problems(where, problems)
     rules = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, level_problems, raise_problems
+from crm_utils.checks import as_numbers, index_problems, level_problems, raise_problems
 from crm_utils.errors import ConvergenceError, DataFloorError
 from crm_utils.lifetime._search import Objective, best_of, hessian, newton
 from crm_utils.lifetime.histories import (
@@ -215,6 +215,8 @@ class PurchaseModel(ABC):
         """
         where = f"{type(self).__name__}.fit"
         histories = history_frame(where, frequency, recency, age)
+        beside = {"weights": weights, "rate_covariates": rate_covariates, "dropout_covariates": dropout_covariates}
+        raise_problems(where, index_problems(frequency=frequency, **beside))
         counts = row_weights(where, weights, len(histories))
         rate = covariate_frame(where, "rate_covariates", rate_covariates, histories.index)
         dropout = covariate_frame(where, "dropout_covariates", dropout_covariates, histories.index)
@@ -374,6 +376,7 @@ class PurchaseResults:
         if not all(given):
             raise_problems(where, ["frequency, recency and age must be given together, or none of them"])
         histories = history_frame(where, frequency, recency, age)
+        raise_problems(where, index_problems(frequency=frequency, rate_covariates=rate, dropout_covariates=dropout))
         return histories, self._parameters(
             self.params.to_numpy(),
             covariate_frame(where, "rate_covariates", rate, histories.index, fitted=self.rate_covariates.columns),

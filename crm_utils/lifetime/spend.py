@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, customer_problems, first_rows, missing_columns, raise_problems
+from crm_utils.checks import (
+    as_numbers,
+    customer_problems,
+    first_rows,
+    index_problems,
+    missing_columns,
+    raise_problems,
+)
 from crm_utils.errors import ConvergenceError, DataFloorError
 from crm_utils.lifetime._estimates import log_intervals
 from crm_utils.lifetime._newton import maximise
@@ -77,7 +84,7 @@ class GammaGamma:
             If customers do not differ in what they spend, or too few bought repeatedly to tell.
         """
         where = "GammaGamma.fit"
-        problems: list[str] = []
+        problems = index_problems(mean_spend=mean_spend, purchases=purchases, weights=weights)
         spend, count = as_numbers(mean_spend, "mean_spend", problems), as_numbers(purchases, "purchases", problems)
         mass = np.ones(len(spend)) if weights is None else as_numbers(weights, "weights", problems)
         if not len(spend) == len(count) == len(mass):
@@ -213,7 +220,7 @@ class GammaGammaResults:
         >>> bool(results.population_mean_spend < seen_once < seen_often < 100)
         True
         """
-        problems: list[str] = []
+        problems = index_problems(mean_spend=mean_spend, purchases=purchases)
         count = as_numbers(purchases, "purchases", problems)
         if np.shape(mean_spend) != np.shape(purchases):
             problems.append("mean_spend and purchases must be equally long")

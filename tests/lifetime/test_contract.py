@@ -249,6 +249,13 @@ class TestInputs:
             YEARLY.fit_survivors(survivors)
         assert "1 a year" not in str(caught.value)
 
+    def test_columns_of_other_rows_are_refused(self):
+        durations, ended = pd.Series([1, 2, 2], list("abc")), pd.Series([True, True, False], list("abc"))
+        with pytest.raises(ParameterError, match="ended has its rows in another order than durations"):
+            ShiftedBetaGeometric().fit(durations, ended[::-1])
+        with pytest.raises(ParameterError, match="weights has another index than durations"):
+            ShiftedBetaGeometric().fit(durations, ended, weights=pd.Series([40, 10, 50]))
+
     def test_weights_count_for_the_floor(self):
         durations, ended = [1, 2, 2], [True, True, False]
         assert ShiftedBetaGeometric().fit(durations, ended, weights=[15, 5, 20]).customers == 40

@@ -20,6 +20,7 @@ from crm_utils.lifetime import (
     tracking_table,
 )
 from crm_utils.lifetime.histories import PurchaseRows
+from crm_utils.lifetime.values import _simulated
 
 MODELS = [BetaGeoNBD, ModifiedBetaGeoNBD, ParetoNBD]
 SHAPE = {
@@ -298,8 +299,15 @@ class TestFurtherOn:
     def test_simulated_futures_have_the_expectation_of_each_group(self, case):
         """The mean over 60 futures of each group, within four standard errors."""
         valued = customer_lifetime_value(case.fitted, 1.0, horizon_months=12, annual_discount_rate=0.1, margin=1)
-        customers = np.arange(len(case.table))
-        futures = np.array([valued._simulated(customers, np.random.default_rng(seed)) for seed in range(60)])
+        p_alive, params = valued.by_customer["p_alive"].to_numpy(), case.fitted.params.to_numpy()
+        futures = np.array(
+            [
+                _simulated(
+                    valued._ahead, valued._of_customer, p_alive, params, np.empty(0), np.random.default_rng(seed)
+                )
+                for seed in range(60)
+            ]
+        )
         for flag in (False, True):
             group = (case.table["online"] == flag).to_numpy()
             totals = futures[:, group].sum(axis=1)
@@ -353,6 +361,22 @@ class TestFurtherOn:
 
 
 class TestOddInput:
+    def test_covariates_of_other_rows_than_the_histories_are_refused(self):
+        table = simulate(BetaGeoNBD, 200, seed=1).set_axis([f"c{number}" for number in range(200)])
+        columns = (table["frequency"], table["recency"], table["age"])
+        size = pd.DataFrame({"size": np.arange(200.0) % 7}, table.index)
+        with pytest.raises(ParameterError, match="rate_covariates has another index than frequency"):
+            BetaGeoNBD().fit(*columns, rate_covariates=size.reset_index(drop=True))
+        with pytest.raises(ParameterError, match=r"another order than frequency; give rate_covariates\.loc"):
+            BetaGeoNBD().fit(*columns, rate_covariates=size[::-1])
+        with pytest.raises(ParameterError, match="weights has its rows in another order"):
+            BetaGeoNBD().fit(*columns, weights=pd.Series(1.0, table.index)[::-1])
+        labelled = BetaGeoNBD().fit(*columns, rate_covariates=size)
+        bare = BetaGeoNBD().fit(*columns, rate_covariates=size.to_numpy())
+        assert labelled.loglik == bare.loglik
+        with pytest.raises(ParameterError, match="rate_covariates has its rows in another order"):
+            labelled.p_alive(*columns, rate_covariates=size[::-1])
+
     @pytest.mark.parametrize(
         ("column", "message"),
         [
@@ -366,7 +390,10 @@ class TestOddInput:
         table = simulate(BetaGeoNBD, 200, seed=1)
         with pytest.raises(ParameterError, match=message):
             BetaGeoNBD().fit(
-                table["frequency"], table["recency"], table["age"], rate_covariates=pd.DataFrame({"z": column})
+                table["frequency"],
+                table["recency"],
+                table["age"],
+                rate_covariates=pd.DataFrame({"z": column}, table.index[: len(column)]),
             )
 
     def test_collinear_and_equally_named_columns_are_refused(self):

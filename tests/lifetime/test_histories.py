@@ -164,6 +164,15 @@ class TestWeights:
             row_weights("here", weights, 3)
 
 
+def test_columns_of_other_rows_are_refused():
+    table = pd.DataFrame({"x": [1, 2], "t_x": [1.0, 2.0], "age": [3.0, 4.0]}, index=["a", "b"])
+    with pytest.raises(ParameterError, match="2 problems") as caught:
+        history_frame("here", table["x"], table["t_x"][::-1], table["age"].reset_index(drop=True))
+    for part in ("recency has its rows in another order than frequency", "age has another index than frequency"):
+        assert part in str(caught.value)
+    assert list(history_frame("here", table["x"], table["t_x"].to_numpy(), table["age"]).index) == ["a", "b"]
+
+
 class TestCovariates:
     index = pd.Index(["x", "y", "z"])
 

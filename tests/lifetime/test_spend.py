@@ -175,6 +175,18 @@ class TestInputs:
         with pytest.raises(DataFloorError, match=f"at least 40 customers .*{message}"):
             GammaGamma().fit(spend, np.ones(len(spend)))
 
+    def test_columns_of_other_rows_are_refused(self, fitted):
+        spend, purchases = (pd.Series(values, pd.RangeIndex(100, 200)) for values in simulate(100, 12))
+        shuffled = spend.sample(frac=1, random_state=1)
+        with pytest.raises(ParameterError, match=r"purchases has its rows in another order than mean_spend"):
+            GammaGamma().fit(shuffled, purchases)
+        with pytest.raises(ParameterError, match="weights has another index than mean_spend"):
+            GammaGamma().fit(spend, purchases, weights=pd.Series(1.0, range(100)))
+        with pytest.raises(ParameterError, match="another order"):
+            fitted.expected_spend(shuffled, purchases)
+        again = GammaGamma().fit(shuffled, purchases.loc[shuffled.index]).params
+        np.testing.assert_allclose(again, GammaGamma().fit(spend, purchases.to_numpy()).params, rtol=1e-5)
+
     def test_weights_count_for_the_floor(self):
         spend, purchases = simulate(30, 11)
         assert GammaGamma().fit(spend, purchases, weights=np.full(30, 2)).customers == 60
