@@ -40,7 +40,11 @@ def as_numbers(values: Any, name: str, problems: list[str]) -> np.ndarray:
     if text is not None and (text.any() or pd.api.types.is_datetime64_any_dtype(series)):
         problems.append(f"{name} must be numbers, and is {series.dtype} (first: {series.iloc[0]!r}); convert it first")
         return np.full(len(series), np.nan)
-    numbers = series.to_numpy(dtype=float, na_value=np.nan)
+    try:
+        numbers = series.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        problems.append(f"{name} must be numbers, and holds {type(series.iloc[0]).__name__}")
+        return np.full(len(series), np.nan)
     bad = ~np.isfinite(numbers)
     if bad.any():
         problems.append(
@@ -136,6 +140,21 @@ def resampling_problems(n_boot: int, level: float) -> list[str]:
     if isinstance(n_boot, bool) or not isinstance(n_boot, int | np.integer) or n_boot < 2:
         problems.append(f"n_boot must be a whole number of at least 2, and is {n_boot!r}")
     return problems + level_problems(level)
+
+
+def draws_problems(n_draws: Any) -> list[str]:
+    """Say what is wrong with a number of draws, as a list of at most one problem."""
+    if not isinstance(n_draws, bool) and isinstance(n_draws, int | np.integer) and n_draws >= 1:
+        return []
+    return [f"n_draws must be a whole number of at least 1, and is {n_draws!r}"]
+
+
+def seed_problems(seed: Any) -> list[str]:
+    """Say what is wrong with a seed, as a list of at most one problem."""
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0
+    if whole or isinstance(seed, np.random.SeedSequence):
+        return []
+    return [f"seed must be a whole number of at least 0, and is {seed!r}"]
 
 
 def level_problems(level: float) -> list[str]:

@@ -238,7 +238,8 @@ def loyalty_portfolio(
         What each customer earns, and how loyal each is, such as the probability of being still a customer. Indexed by
         customer, both in the same order.
     cut_profitability, cut_loyalty : str or float, default "median"
-        Cut points, as in `value_potential_classes`; a profitability of 0 parts those who earn from those who cost.
+        Cut points, as in `value_potential_classes`. The cut of profitability is never below 0, unless it is given as
+        a number: where fewer customers earn than ``"top 30%"`` says, only those who do are profitable.
     profitability_draws, loyalty_draws : numpy.ndarray of float, shape (n, draws), optional
         Draws, as in `value_potential_classes`.
 
@@ -270,6 +271,7 @@ def loyalty_portfolio(
         (profitability, loyalty),
         (cut_profitability, cut_loyalty),
         (profitability_draws, loyalty_draws),
+        least=(0.0, -np.inf),
     )
 
 
@@ -406,6 +408,8 @@ def _classify(
     series: tuple[pd.Series, pd.Series],
     cuts: tuple[str | float, str | float],
     draws: tuple[np.ndarray | None, np.ndarray | None],
+    *,
+    least: tuple[float, float] = (-np.inf, -np.inf),
 ) -> pd.DataFrame:
     problems = _index_problems(scheme.axes, series)
     values = [as_numbers(given, axis, problems) for axis, given in zip(scheme.axes, series, strict=True)]
@@ -422,7 +426,10 @@ def _classify(
         )
     raise_problems(where, problems)
 
-    points = [_cut_point(given, cut) for given, cut in zip(values, cuts, strict=True)]
+    def cut_points(of: list[np.ndarray]) -> list[float]:
+        return [_cut_point(given, cut, lowest) for given, cut, lowest in zip(of, cuts, least, strict=True)]
+
+    points = cut_points(values)
     place = _place(values, points)
     stability = np.full(len(place), np.nan)
     if counts:
@@ -431,7 +438,7 @@ def _classify(
             drawn = [
                 fixed if given is None else given[:, draw] for fixed, given in zip(values, replicates, strict=True)
             ]
-            same += _place(drawn, [_cut_point(given, cut) for given, cut in zip(drawn, cuts, strict=True)]) == place
+            same += _place(drawn, cut_points(drawn)) == place
         stability = same / count
     keys = {2 * (kind.pattern[0] == "H") + (kind.pattern[1] == "H"): kind.key for kind in scheme.classes}
     result = pd.DataFrame(
@@ -451,14 +458,17 @@ def _place(values: list[np.ndarray], cuts: list[float]) -> np.ndarray:
     return 2 * (values[0] > cuts[0]) + (values[1] > cuts[1])
 
 
-def _cut_point(values: np.ndarray, cut: str | float) -> float:
+def _cut_point(values: np.ndarray, cut: str | float, least: float) -> float:
+    """Where an axis is cut; a cut that is looked up in the values is at least `least`."""
+    if not isinstance(cut, str):
+        return float(cut)
     if cut == "median":
-        return float(np.median(values))
-    if cut == "mean":
-        return float(values.mean())
-    if isinstance(cut, str):
-        return float(np.quantile(values, 1 - float(_TOP.fullmatch(cut)[1]) / 100))
-    return float(cut)
+        found = np.median(values)
+    elif cut == "mean":
+        found = values.mean()
+    else:
+        found = np.quantile(values, 1 - float(_TOP.fullmatch(cut)[1]) / 100)
+    return max(float(found), least)
 
 
 def _cut_problems(name: str, cut: Any) -> list[str]:

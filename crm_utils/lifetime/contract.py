@@ -12,9 +12,11 @@ from crm_utils.checks import (
     as_numbers,
     first_rows,
     index_problems,
+    is_number,
     level_problems,
     raise_problems,
     resampling_problems,
+    seed_problems,
 )
 from crm_utils.errors import ConvergenceError, DataFloorError
 from crm_utils.intervals import percentile_interval
@@ -423,7 +425,7 @@ class ShiftedBetaGeometricResults:
         >>> results.discounted_residual_lifetime([0, 1, 5], annual_discount_rate=0.1).round(2).tolist()
         [3.69, 2.96, 5.89]
         """
-        if not (np.isfinite(annual_discount_rate) and annual_discount_rate >= _LEAST_RATE):
+        if not (is_number(annual_discount_rate) and annual_discount_rate >= _LEAST_RATE):
             raise_problems(
                 "ShiftedBetaGeometricResults.discounted_residual_lifetime",
                 [
@@ -467,7 +469,10 @@ class ShiftedBetaGeometricResults:
         ParameterError
             If an option or a tenure is out of range.
         """
-        raise_problems("ShiftedBetaGeometricResults.residual_lifetime_table", resampling_problems(n_boot, level))
+        raise_problems(
+            "ShiftedBetaGeometricResults.residual_lifetime_table",
+            resampling_problems(n_boot, level) + seed_problems(seed),
+        )
         payments = self.discounted_residual_lifetime(tenures, annual_discount_rate=annual_discount_rate)
         of_logs = self.covariance.to_numpy() / np.outer(self.params, self.params)
         logs = np.random.default_rng(seed).multivariate_normal(np.log(self.params), of_logs, n_boot, method="cholesky")

@@ -15,12 +15,11 @@ from crm_utils.lifetime.ahead import Ahead
 from crm_utils.lifetime.histories import HISTORY
 from crm_utils.lifetime.purchases import PERIODS_PER_YEAR
 from crm_utils.lifetime.spend import GammaGammaResults
+from crm_utils.lifetime.values import LifetimeValues
 from crm_utils.plotting import describe, draw_intervals, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from crm_utils.lifetime.values import LifetimeValues
 
 # Where the propensity to drop out is looked for, as a factor: from next to nothing to a thousand times.
 _LEAST_EFFECT, _MOST_EFFECT = np.log(1e-6), np.log(1e3)
@@ -153,6 +152,11 @@ def customer_equity(
     >>> bool((equity.sensitivities["difference"] > 0).all())
     True
     """
+    if not isinstance(valued, LifetimeValues):
+        raise_problems(
+            "customer_equity",
+            [f"valued must be the result of customer_lifetime_value, and is {type(valued).__name__}"],
+        )
     problems = [
         f"{name} must be a number of at least 0, and is {value!r}"
         for name, value in (

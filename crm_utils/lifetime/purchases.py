@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, index_problems, level_problems, raise_problems
+from crm_utils.checks import (
+    as_numbers,
+    draws_problems,
+    index_problems,
+    level_problems,
+    raise_problems,
+    seed_problems,
+)
 from crm_utils.errors import ConvergenceError, DataFloorError
 from crm_utils.lifetime._search import Objective, best_of, hessian, newton
 from crm_utils.lifetime.histories import (
@@ -163,8 +170,8 @@ class PurchaseModel(ABC):
     def fit(
         self,
         frequency: Any,
-        recency: Any,
-        age: Any,
+        recency: Any = None,
+        age: Any = None,
         *,
         weights: Any = None,
         rate_covariates: Any = None,
@@ -214,6 +221,16 @@ class PurchaseModel(ABC):
            BG/NBD models. Note 019, brucehardie.com.
         """
         where = f"{type(self).__name__}.fit"
+        if isinstance(frequency, pd.DataFrame) or recency is None or age is None:
+            raise_problems(
+                where,
+                [
+                    (
+                        "frequency, recency and age are three columns; of a table, give table['frequency'], "
+                        "table['recency'] and table['age']"
+                    )
+                ],
+            )
         histories = history_frame(where, frequency, recency, age)
         beside = {"weights": weights, "rate_covariates": rate_covariates, "dropout_covariates": dropout_covariates}
         raise_problems(where, index_problems(frequency=frequency, **beside))
@@ -621,15 +638,21 @@ class PurchaseResults:
         Parameters
         ----------
         n_draws : int
-            Number of draws.
+            Number of draws, from 1.
         seed : int, default 7
-            Seed.
+            Seed, 0 or more.
 
         Returns
         -------
         numpy.ndarray of float, shape (n_draws, parameters)
             One draw a row, in the order of `params`.
+
+        Raises
+        ------
+        ParameterError
+            If the number of draws is below 1, or the seed is no whole number of 0 or more.
         """
+        raise_problems("parameter_draws", draws_problems(n_draws) + seed_problems(seed))
         centre = np.concatenate([np.log(self.params.iloc[:4]), self.params.iloc[4:]])
         rng = np.random.default_rng(seed)
         draws = rng.multivariate_normal(centre, self.covariance.to_numpy(), n_draws, method="cholesky")

@@ -12,10 +12,12 @@ import pandas as pd
 from crm_utils.checks import (
     as_numbers,
     customer_problems,
+    draws_problems,
     first_rows,
     index_problems,
     missing_columns,
     raise_problems,
+    seed_problems,
 )
 from crm_utils.errors import ConvergenceError, DataFloorError
 from crm_utils.lifetime._estimates import log_intervals
@@ -239,15 +241,21 @@ class GammaGammaResults:
         Parameters
         ----------
         n_draws : int
-            Number of draws.
+            Number of draws, from 1.
         seed : int, default 7
-            Seed.
+            Seed, 0 or more.
 
         Returns
         -------
         numpy.ndarray of float, shape (n_draws, 3)
             One draw a row, in the order of `params`.
+
+        Raises
+        ------
+        ParameterError
+            If the number of draws is below 1, or the seed is no whole number of 0 or more.
         """
+        raise_problems("parameter_draws", draws_problems(n_draws) + seed_problems(seed))
         of_logs = self.covariance.to_numpy() / np.outer(self.params, self.params)
         rng = np.random.default_rng(seed)
         return np.exp(rng.multivariate_normal(np.log(self.params), of_logs, n_draws, method="cholesky"))

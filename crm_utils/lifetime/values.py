@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, first_rows, is_number, raise_problems, resampling_problems
+from crm_utils.checks import (
+    as_numbers,
+    first_rows,
+    is_number,
+    raise_problems,
+    resampling_problems,
+    seed_problems,
+)
 from crm_utils.errors import ConvergenceError
 from crm_utils.intervals import percentile_interval
 from crm_utils.language import tr
 from crm_utils.lifetime.ahead import Ahead
 from crm_utils.lifetime.histories import HISTORY
 from crm_utils.lifetime.purchases import PERIODS_PER_YEAR, PurchaseResults
-from crm_utils.lifetime.spend import GammaGammaResults
+from crm_utils.lifetime.spend import GammaGamma, GammaGammaResults
 from crm_utils.plotting import describe, draw_intervals, new_axes
 
 if TYPE_CHECKING:
@@ -79,7 +86,7 @@ def customer_lifetime_value(
     horizon_months : float
         Months that count, above 0.
     annual_discount_rate : float
-        Discount rate of a year, 0 or more; 0.1 is ten per cent.
+        Discount rate of a year, from 0 to 1; 0.1 is ten per cent.
     margin : float, array-like or pandas.Series, one a customer
         Share of spend that is left after the costs of the goods, below or equal to 1; 1 values revenue.
     interval : {"parametric", "case"} or None, default "parametric"
@@ -138,7 +145,7 @@ def customer_lifetime_value(
     problems = _argument_problems(purchases, horizon_months, annual_discount_rate)
     if interval not in ("parametric", "case", None):
         problems.append(f"interval must be 'parametric', 'case' or None, and is {interval!r}")
-    problems += resampling_problems(n_boot, level)
+    problems += resampling_problems(n_boot, level) + seed_problems(seed)
     raise_problems(where, problems)
     histories = purchases.histories
     share = _margins(margin, histories.index, problems)
@@ -460,9 +467,9 @@ def _argument_problems(purchases: Any, horizon_months: float, annual_discount_ra
         )
     if not (is_number(horizon_months) and horizon_months > 0):
         problems.append(f"horizon_months must be above 0, and is {horizon_months!r}")
-    if not (is_number(annual_discount_rate) and annual_discount_rate >= 0):
+    if not (is_number(annual_discount_rate) and 0 <= annual_discount_rate <= 1):
         problems.append(
-            f"annual_discount_rate must be 0 or more (0.1 is ten per cent), and is {annual_discount_rate!r}"
+            f"annual_discount_rate must lie from 0 to 1 (0.1 is ten per cent), and is {annual_discount_rate!r}"
         )
     return problems
 
@@ -487,6 +494,9 @@ def _margins(margin: Any, index: pd.Index, problems: list[str]) -> np.ndarray:
 def _spend(spend: Any, histories: pd.DataFrame, problems: list[str]) -> _Spend:
     """Match the spend to the customers of the histories."""
     nothing = np.zeros(len(histories))
+    if isinstance(spend, GammaGamma):
+        problems.append("spend must be a fitted spend model, as from GammaGamma().fit(…), and is not fitted")
+        return _Spend(nothing, nothing, nothing)
     if not isinstance(spend, GammaGammaResults):
         known = np.full(len(histories), spend) if np.ndim(spend) == 0 else spend
         if isinstance(known, pd.Series) and not known.index.equals(histories.index):
@@ -494,7 +504,13 @@ def _spend(spend: Any, histories: pd.DataFrame, problems: list[str]) -> _Spend:
         elif len(known) != len(histories):
             problems.append(f"spend must be one number or one a customer, that is {len(histories):,}")
         else:
-            return _Spend(nothing, nothing, as_numbers(known, "spend", problems))
+            paid = as_numbers(known, "spend", problems)
+            if (negative := paid < 0).any():
+                problems.append(
+                    f"spend at a purchase must be 0 or more, and {negative.sum():,} are not "
+                    f"({first_rows(negative, histories.index)}); returns belong into the mean spend, not beside it"
+                )
+            return _Spend(nothing, nothing, paid)
         return _Spend(nothing, nothing, nothing)
     seen = spend.observed
     if not (histories.index.is_unique and seen.index.is_unique):

@@ -224,6 +224,11 @@ def test_impossible_histories_are_named_together():
         assert part in str(caught.value)
 
 
+def test_a_table_is_not_three_columns(simulated):
+    with pytest.raises(ParameterError, match=r"give table\['frequency'\], table\['recency'\] and table\['age'\]"):
+        BetaGeoNBD().fit(simulated)
+
+
 def test_bad_arguments_are_refused(simulated):
     with pytest.raises(ParameterError, match="equally long"):
         BetaGeoNBD().fit([1, 2], [1], [3])

@@ -327,3 +327,7 @@ def test_intervals_of_residual_lifetime_hold_it_and_agree_with_the_delta_method(
     assert ((table["low"] < table["payments"]) & (table["payments"] < table["high"])).all()
     with pytest.raises(ParameterError, match="n_boot"):
         results.residual_lifetime_table([1], annual_discount_rate=0.1, n_boot=1)
+    with pytest.raises(ParameterError, match="seed must be a whole number"):
+        results.residual_lifetime_table([1], annual_discount_rate=0.1, seed=-1)
+    with pytest.raises(ParameterError, match="annual_discount_rate must be at least"):
+        results.discounted_residual_lifetime([1], annual_discount_rate="0.1")

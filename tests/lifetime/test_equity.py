@@ -338,6 +338,15 @@ class TestOddInput:
         for part in ("new_customers_per_year", "acquisition_cost", "acquisition_years", "at most 0.1, and is 0.2"):
             assert part in message
 
+    def test_a_table_of_values_is_not_the_values(self, case):
+        with pytest.raises(ParameterError, match="must be the result of customer_lifetime_value, and is DataFrame"):
+            customer_equity(case.valued.by_customer, **PLANS)
+
+    @pytest.mark.parametrize("wrong", ["100", None, True])
+    def test_customers_a_year_must_be_a_number(self, case, wrong):
+        with pytest.raises(ParameterError, match="new_customers_per_year must be a number of at least 0"):
+            customer_equity(case.valued, **PLANS | {"new_customers_per_year": wrong})
+
     @pytest.mark.parametrize("step", [0, -0.01, np.nan])
     def test_a_step_that_is_none_is_refused(self, case, step):
         with pytest.raises(ParameterError, match=r"step must be above 0 and at most 0\.1"):

@@ -305,6 +305,34 @@ def test_wrong_arguments_are_named_together(fits):
         customer_lifetime_value(*fits, horizon_months=1, annual_discount_rate=0, margin=[0.1, 0.2])
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"horizon_months": "12"}, "horizon_months must be above 0, and is '12'"),
+        ({"annual_discount_rate": 10}, r"from 0 to 1 \(0\.1 is ten per cent\), and is 10"),
+        ({"seed": 1.5}, "seed must be a whole number of at least 0, and is 1.5"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, and is -1"),
+        ({"spend": GammaGamma()}, "must be a fitted spend model"),
+        ({"spend": -5.0}, r"spend at a purchase must be 0 or more, and 1,500 are not \(c0, c1, c2"),
+        ({"spend": [object()] * 1_500}, "spend must be numbers, and holds object"),
+        ({"purchases": pd.DataFrame()}, "must be a fitted purchase model"),
+    ],
+)
+def test_what_is_no_such_argument_gets_the_usual_error(fits, wrong, message):
+    with pytest.raises(ParameterError, match=message):
+        customer_lifetime_value(**{"purchases": fits[0], "spend": fits[1], **TERMS, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"n_draws": 0}, "n_draws must be a whole number of at least 1"), ({"n_draws": 2, "seed": -1}, "seed must be")],
+)
+def test_draws_that_are_none_are_refused(fits, options, message):
+    for fitted in fits:
+        with pytest.raises(ParameterError, match=message):
+            fitted.parameter_draws(**options)
+
+
 def test_purchases_and_spend_of_different_customers_are_refused(table, fits):
     purchases, _ = fits
     repeated = table[table["frequency"] > 0]
