@@ -150,4 +150,7 @@ def _refuse_flat(point: np.ndarray, information: np.ndarray, names: Sequence[str
         return
     flat = runaway if runaway.any() else np.abs(np.linalg.eigh(information)[1][:, 0]) > 0.3
     named = ", ".join(name for name, bad in zip(names, flat, strict=True) if bad)
-    raise ConvergenceError(f"{where}: the likelihood does not settle {named}. {remedy}.")
+    # One rate for everyone and no dropout to speak of: r runs away where purchases are steadier than chance, too.
+    steady = "r" in named.split(", ")
+    cause = " Perhaps customers buy at one regular pace, which these models do not describe." if steady else ""
+    raise ConvergenceError(f"{where}: the likelihood does not settle {named}.{cause} {remedy}.")

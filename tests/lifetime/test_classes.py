@@ -85,6 +85,31 @@ class TestCuts:
         assert set(result["class"]) == {"low_grade"}
 
 
+class TestProfitable:
+    profit = pd.Series([-40.0, -30, -20, -10, 0, 0, 0, 0, 5, 9], index=list("abcdefghij"))
+    alive = pd.Series([0.9, 0.1] * 5, index=list("abcdefghij"))
+
+    @pytest.mark.parametrize("cut", ["median", "mean", "top 30%", "top 90%"])
+    def test_who_earns_nothing_is_not_profitable(self, cut):
+        result = loyalty_portfolio(self.profit, self.alive, cut_profitability=cut, cut_loyalty=0.5)
+        assert result.attrs["cuts"]["profitability"] == 0
+        profitable = result["class"].isin(["quality", "fashion"])
+        assert result.loc[profitable, "profitability"].tolist() == [5, 9]
+
+    def test_in_every_draw_too(self):
+        draws = np.column_stack([self.profit, -abs(self.profit) - 1])
+        result = loyalty_portfolio(
+            self.profit, self.alive, cut_profitability="top 90%", cut_loyalty=0.5, profitability_draws=draws
+        )
+        assert result["stability"].tolist() == [1.0] * 8 + [0.5] * 2
+
+    def test_a_number_is_taken_as_it_is_and_a_cut_above_nothing_stays(self):
+        given = loyalty_portfolio(self.profit, self.alive, cut_profitability=-25)
+        assert given.attrs["cuts"]["profitability"] == -25
+        above = loyalty_portfolio(self.profit + 50, self.alive)
+        assert above.attrs["cuts"]["profitability"] == 50
+
+
 class TestStability:
     def test_by_hand(self):
         present = pd.Series([10.0, 1.0], index=["a", "b"])
