@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -72,6 +73,7 @@ def newton(
     names: Sequence[str],
     where: str,
     remedy: str,
+    causes: Mapping[str, str] = MappingProxyType({}),
     refresh: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take Newton steps to the minimum of the objective.
@@ -90,6 +92,8 @@ def newton(
         Names of the parameters, for the error.
     where, remedy : str
         Who asks, and what to do if there is no minimum.
+    causes : mapping of str to str, optional
+        What the likely cause is where a parameter of that name does not settle, as a sentence without a full stop.
     refresh : bool, default True
         Take the Hessian at the minimum, and check that it is one; False trusts `curvature` to the end.
 
@@ -118,7 +122,7 @@ def newton(
             step = _downhill(curvature, gradient)
             gain = float(gradient @ step) * cases
             if gain < _LEAST_GAIN or _run_away(point).any():
-                _refuse_flat(point, curvature * cases, names, where, remedy)
+                _refuse_flat(point, curvature * cases, names, where, remedy, causes)
                 return point - step, curvature
         length = min(1.0, 1.0 / np.abs(step).max())
         while True:
@@ -129,7 +133,7 @@ def newton(
         # Where a step had to be shortened, the curvature does not fit, and is taken anew.
         before = gain if length == 1 else 0.0
         point, value, gradient = point - length * step, new_value, new_gradient
-    _refuse_flat(point, hessian(objective, point) * cases, names, where, remedy)
+    _refuse_flat(point, hessian(objective, point) * cases, names, where, remedy, causes)
     raise ConvergenceError(f"{where}: no maximum was reached in {_MOST_STEPS} Newton steps. {remedy}.")
 
 
@@ -144,13 +148,18 @@ def _run_away(point: np.ndarray) -> np.ndarray:
     return np.abs(point) > LOG_BOUND - 0.1
 
 
-def _refuse_flat(point: np.ndarray, information: np.ndarray, names: Sequence[str], where: str, remedy: str) -> None:
+def _refuse_flat(
+    point: np.ndarray,
+    information: np.ndarray,
+    names: Sequence[str],
+    where: str,
+    remedy: str,
+    causes: Mapping[str, str],
+) -> None:
     runaway = _run_away(point)
     if not runaway.any() and np.linalg.eigvalsh(information)[0] > _LARGEST_ERROR**-2:
         return
     flat = runaway if runaway.any() else np.abs(np.linalg.eigh(information)[1][:, 0]) > 0.3
     named = ", ".join(name for name, bad in zip(names, flat, strict=True) if bad)
-    # One rate for everyone and no dropout to speak of: r runs away where purchases are steadier than chance, too.
-    steady = "r" in named.split(", ")
-    cause = " Perhaps customers buy at one regular pace, which these models do not describe." if steady else ""
-    raise ConvergenceError(f"{where}: the likelihood does not settle {named}.{cause} {remedy}.")
+    likely = "".join(f" {cause}." for name, cause in causes.items() if name in named.split(", "))
+    raise ConvergenceError(f"{where}: the likelihood does not settle {named}.{likely} {remedy}.")

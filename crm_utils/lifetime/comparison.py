@@ -11,7 +11,7 @@ import pandas as pd
 from crm_utils.errors import attempt
 from crm_utils.lifetime.beta_geometric import BetaGeoNBD, ModifiedBetaGeoNBD
 from crm_utils.lifetime.pareto_nbd import ParetoNBD
-from crm_utils.lifetime.purchases import PurchaseResults
+from crm_utils.lifetime.purchases import REMEDY, REMEDY_IN_DATA, STEADY, PurchaseResults
 
 _MODELS = {"BG/NBD": BetaGeoNBD, "MBG/NBD": ModifiedBetaGeoNBD, "Pareto/NBD": ParetoNBD}
 
@@ -38,8 +38,20 @@ class PurchaseComparison:
 
     @property
     def reason(self) -> str:
-        """Why no model could be fitted; empty where one could."""
-        return "" if self.results else next(iter(self.reasons.values()))
+        """Why no model could be fitted, and what to do; empty where one could."""
+        if self.results:
+            return ""
+        short = {name: reason.split(": ", 1)[1] for name, reason in self.reasons.items()}
+        if len(set(short.values())) == 1 and not any(REMEDY in reason for reason in short.values()):
+            return f"None of the purchase models can be fitted: {next(iter(short.values()))}"
+        # What holds for all of them is said once, after what each says.
+        steady = any(STEADY in reason for reason in short.values())
+        listed = "; ".join(
+            f"{name}: {reason.replace(f' {STEADY}.', '').replace(f' {REMEDY}.', '').removesuffix('.')}"
+            for name, reason in short.items()
+        )
+        closing = [f"{STEADY}."] * steady + [f"{REMEDY_IN_DATA}."]
+        return " ".join([f"None of the purchase models can be fitted ({listed}).", *closing])
 
     def table(self) -> pd.DataFrame:
         """Likelihood and AIC of the models that could be fitted, the best first.

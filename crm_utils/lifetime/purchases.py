@@ -42,10 +42,13 @@ PERIODS_PER_YEAR = {"day": 365.25, "week": 365.25 / 7, "month": 12.0, "year": 1.
 _MORE_STARTS = np.exp(np.random.default_rng(0).uniform(-3, 3, (16, 4)))
 # Starting points are compared on at most this many rows; the winner is then refined on all of them.
 _TRIAL_ROWS = 4_000
-REMEDY = (
-    "Use a longer calibration period or more customers, check that frequency counts repeat purchases only and that "
-    "recency and age are in one unit, or fit another of the purchase models"
+REMEDY_IN_DATA = (
+    "Use a longer calibration period or more customers, and check that frequency counts repeat purchases only and that "
+    "recency and age are in one unit"
 )
+REMEDY = f"{REMEDY_IN_DATA}; or fit another of the purchase models"
+# Purchase rates that do not differ at all, and r runs away: so look customers who are more regular than chance.
+STEADY = "Perhaps customers buy at one regular pace, which these models do not describe"
 
 # The four parameters: a number each, or one entry a row where covariates make them differ.
 Parameters = tuple[Any, Any, Any, Any]
@@ -260,6 +263,7 @@ class PurchaseModel(ABC):
                     names=names,
                     where=where,
                     remedy=REMEDY,
+                    causes={"r": STEADY},
                 )
             except ConvergenceError as error:
                 failure = error

@@ -1,5 +1,7 @@
 """The purchase models side by side: the true model is found, and reasons are given where there is none."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,8 @@ def test_too_few_customers_give_the_reason_instead_of_a_model():
     compared = compare_purchase_models([1, 0, 2] * 10, [4.0, 0.0, 9.0] * 10, [10.0] * 30)
     assert compared.results == {}
     assert compared.best == ""
-    assert "needs at least 50 customers" in compared.reason
+    assert compared.reason.startswith("None of the purchase models can be fitted: needs at least 50 customers")
+    assert compared.reason.count("needs at least") == 1
     assert set(compared.reasons) == set(PLANTED)
     assert compared.table().empty
 
@@ -47,3 +50,18 @@ def test_the_unit_reaches_the_models_and_wrong_histories_are_refused():
     assert compared.reason == ""
     with pytest.raises(ParameterError, match="whole number"):
         compare_purchase_models([0.5], [0.0], [1.0])
+
+
+def test_where_all_fail_each_reason_comes_once_and_the_remedy_once():
+    """Everyone buys every fourth week: steadier than any of the models can be."""
+    age = np.tile([41.0, 43.0, 47.0], 60)
+    frequency = age // 4
+    compared = compare_purchase_models(frequency, 4 * frequency, age)
+    assert compared.results == {}
+    assert compared.reason.startswith("None of the purchase models can be fitted (BG/NBD: the likelihood does not")
+    for name in PLANTED:
+        assert len(re.findall(rf"\b{name}: ", compared.reason)) == 1
+    for once in ("buy at one regular pace, which these models do not describe", "Use a longer calibration period"):
+        assert compared.reason.count(once) == 1
+    assert "another of the purchase models" not in compared.reason
+    assert all("regular pace" in reason for reason in compared.reasons.values())
