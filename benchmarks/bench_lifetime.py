@@ -5,8 +5,9 @@ from arrays in memory to the estimate with standard errors (where the peer has t
 histories, so that no import is in it. Two populations: customers acquired evenly over three years, and customers
 acquired within one quarter, 26 to 39 weeks ago as in the CDNOW data, of whom many have equal histories. The peer runs
 with its defaults and no penalty, once on all histories and once on equal histories merged and handed over as weights;
-merging is in its time as it is in ours. The log-likelihoods compared are ours, at the parameters each of them found; the one the peer itself
-says is beside. Last, the value of each customer over a year with its interval from 200 draws of the parameters.
+merging is in its time as it is in ours. The log-likelihoods compared are ours, at the parameters each of them found;
+the one the peer itself says is beside. Last, the value of each customer over a year with its interval from 200 draws of
+the parameters.
 
     python benchmarks/bench_lifetime.py                       # 250,000 customers, then 1,000 to 1,000,000
     python benchmarks/bench_lifetime.py --customers 20000     # a small comparison

@@ -10,11 +10,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
@@ -107,7 +108,7 @@ def draw_intervals(
     low: ArrayLike,
     high: ArrayLike,
     *,
-    template: str = "{:,.2f}",
+    template: str | Callable[[float], str] = "{:,.2f}",
 ) -> None:
     """Draw estimates as dots with their intervals, one a row, the first on top, each with its number.
 
@@ -119,9 +120,10 @@ def draw_intervals(
         Labels of the rows; text from data is safe.
     values, low, high : array-like of float, shape (n,)
         Estimates and the ends of their intervals.
-    template : str, default "{:,.2f}"
-        `str.format` template of the numbers beside the dots.
+    template : str or callable, default "{:,.2f}"
+        `str.format` template of the numbers beside the dots, or what writes them, such as `money`.
     """
+    write = template.format if isinstance(template, str) else template
     values, low, high = (np.asarray(numbers, dtype=float) for numbers in (values, low, high))
     rows = np.arange(len(values))
     ax.errorbar(
@@ -137,11 +139,65 @@ def draw_intervals(
     for row, (number, right) in enumerate(zip(values, np.fmax(values, high), strict=True)):
         if np.isnan(number):
             continue
-        ax.annotate(template.format(number), (right, row), xytext=(6, 0), textcoords="offset points", va="center")
+        ax.annotate(write(number), (right, row), xytext=(6, 0), textcoords="offset points", va="center")
     ax.set_yticks(rows, names, parse_math=False)
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.margins(x=0.12)
     ax.grid(visible=False, axis="y")
+
+
+def money(amount: float, *, signed: bool = False) -> str:
+    """Write an amount for a reader: thousands in full, millions in words, what is small to three digits.
+
+    Parameters
+    ----------
+    amount : float
+        Money, in any currency.
+    signed : bool, default False
+        Write a plus before what is above zero.
+
+    Returns
+    -------
+    str
+        The amount; empty where there is none (NaN).
+
+    Examples
+    --------
+    >>> [money(amount) for amount in (0.001234, 9.876, 48.2, 12_345.6, 1_234_567)]
+    ['0.00123', '9.88', '48', '12,346', '1.23 million']
+    >>> money(2.5e10, signed=True)
+    '+25 billion'
+    """
+    if np.isnan(amount):
+        return ""
+    plus, size = "+" if signed else "", abs(amount)
+    for unit, name in ((1e9, "{amount} billion"), (1e6, "{amount} million")):
+        if size >= unit:
+            scaled = f"{amount / unit:{plus},.3g}" if size < 1000 * unit else f"{amount / unit:{plus},.0f}"
+            return tr(name).format(amount=scaled)
+    if size >= 10 or not size:
+        return f"{amount:{plus},.0f}"
+    # Not by "g", which turns to powers of ten below a ten-thousandth.
+    digits = 2 - int(np.floor(np.log10(size)))
+    whole, _, rest = f"{amount:{plus}.{digits}f}".partition(".")
+    return f"{whole}.{rest.rstrip('0')}".rstrip(".")
+
+
+def money_axis(axis: Axis, *, ticks: int = 6) -> None:
+    """Label an axis with amounts as `money` writes them, few enough not to overlap.
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        Such as ``ax.xaxis``.
+    ticks : int, default 6
+        At most so many intervals, on a linear scale; other scales keep their own ticks.
+    """
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    if axis.get_scale() == "linear":
+        axis.set_major_locator(MaxNLocator(nbins=ticks))
+    axis.set_major_formatter(FuncFormatter(lambda amount, _: money(amount)))
 
 
 def thinned(points: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from crm_utils.checks import as_numbers, first_rows, missing_columns, raise_problems
 from crm_utils.language import tr
-from crm_utils.plotting import MUTED, PALETTE, describe, new_axes, thinned
+from crm_utils.plotting import MUTED, PALETTE, describe, money_axis, new_axes, thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -522,15 +522,13 @@ def _scheme_of(result: pd.DataFrame, where: str) -> _Scheme:
 
 def _scale(ax: Axes, letter: str, values: np.ndarray, cut: float) -> None:
     """Choose the scale of the x or y axis, and limits that leave room for names on both sides of the cut."""
-    from matplotlib.ticker import StrMethodFormatter
-
     axis = getattr(ax, f"{letter}axis")
     sizes = np.abs(values[values != 0])
     if len(sizes) and np.quantile(sizes, 0.99) > 10 * np.median(sizes):
         # Linear up to the usual size: there a logarithm would draw out differences that nobody minds.
         linear = 10.0 ** np.floor(np.log10(np.median(sizes)))
         getattr(ax, f"set_{letter}scale")("symlog", linthresh=linear)
-        axis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+    money_axis(axis)
     transform = axis.get_transform()
     first, last = values.min(initial=cut), values.max(initial=cut)
     first_at, last_at, line = transform.transform([first, last, cut])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from crm_utils.lifetime.histories import HISTORY
 from crm_utils.lifetime.purchases import PERIODS_PER_YEAR
 from crm_utils.lifetime.spend import GammaGammaResults
 from crm_utils.lifetime.values import LifetimeValues
-from crm_utils.plotting import describe, draw_intervals, new_axes
+from crm_utils.plotting import describe, draw_intervals, money, money_axis, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,28 +64,29 @@ class CustomerEquity:
         matplotlib.axes.Axes
             The axes, with alternative text attached.
         """
-        from matplotlib.ticker import StrMethodFormatter
-
         table = self.sensitivities.sort_values("difference", ascending=False)
         templates = {
             "retention": tr("retention {before:.1%} → {after:.1%}"),
             "margin": tr("margin {before:.1%} → {after:.1%}"),
             "discount rate": tr("discount rate {before:.1%} → {after:.1%}"),
-            "acquisition cost": tr("acquisition cost {before:,.1f} → {after:,.1f}"),
+            "acquisition cost": tr("acquisition cost {before} → {after}"),
         }
         names = [
             templates[driver].format(before=before, after=after)
+            if driver != "acquisition cost"
+            else templates[driver].format(before=f"{before:,.4g}", after=f"{after:,.4g}")
             for driver, before, after in zip(table["driver"], table["from"], table["to"], strict=True)
         ]
         ax = new_axes(ax)
-        draw_intervals(ax, names, table["difference"], table["low"], table["high"], template="{:+,.0f}")
+        signed = partial(money, signed=True)
+        draw_intervals(ax, names, table["difference"], table["low"], table["high"], template=signed)
         ax.axvline(0, color="black", linewidth=0.8)
-        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        money_axis(ax.xaxis)
         ax.set(
             xlabel=tr("Added customer equity, with {level:.0%} interval").format(level=self.level),
             title=tr("What a small improvement is worth"),
         )
-        listed = "; ".join(f"{name}: {number:+,.0f}" for name, number in zip(names, table["difference"], strict=True))
+        listed = "; ".join(f"{name}: {signed(number)}" for name, number in zip(names, table["difference"], strict=True))
         return describe(ax, tr("Customer equity added by small improvements. {listed}.").format(listed=listed))
 
 

@@ -25,7 +25,7 @@ from crm_utils.lifetime.ahead import Ahead
 from crm_utils.lifetime.histories import HISTORY
 from crm_utils.lifetime.purchases import PERIODS_PER_YEAR, PurchaseResults
 from crm_utils.lifetime.spend import GammaGamma, GammaGammaResults
-from crm_utils.plotting import describe, draw_intervals, new_axes
+from crm_utils.plotting import describe, draw_intervals, money, money_axis, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -368,13 +368,11 @@ class LifetimeValues:
         matplotlib.axes.Axes
             The axes, with alternative text attached.
         """
-        from matplotlib.ticker import StrMethodFormatter
-
         table = self.values_table(customers=customers)
         names = table.iloc[:, 0].astype(str).tolist()
         ax = new_axes(ax)
-        draw_intervals(ax, names, table["value"], table["low"], table["high"], template="{:,.0f}")
-        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        draw_intervals(ax, names, table["value"], table["low"], table["high"], template=money)
+        money_axis(ax.xaxis)
         ax.set(
             xlabel=tr("Expected value over {months:,.0f} months, with {level:.0%} interval").format(
                 months=self.horizon_months, level=self.level
@@ -383,8 +381,8 @@ class LifetimeValues:
         )
         return describe(
             ax,
-            tr("The {number} most valuable customers. Highest: {name}, {value:,.0f}; last shown: {last:,.0f}.").format(
-                number=len(table), name=names[0], value=table["value"].iloc[0], last=table["value"].iloc[-1]
+            tr("The {number} most valuable customers. Highest: {name}, {value}; last shown: {last}.").format(
+                number=len(table), name=names[0], value=money(table["value"].iloc[0]), last=money(table["value"].iloc[-1])
             ),
         )
 
