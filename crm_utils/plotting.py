@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from crm_utils.language import tr
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -171,10 +173,10 @@ def money(amount: float, *, signed: bool = False) -> str:
     if np.isnan(amount):
         return ""
     plus, size = "+" if signed else "", abs(amount)
-    for unit, name in ((1e9, "{amount} billion"), (1e6, "{amount} million")):
-        if size >= unit:
-            scaled = f"{amount / unit:{plus},.3g}" if size < 1000 * unit else f"{amount / unit:{plus},.0f}"
-            return tr(name).format(amount=scaled)
+    unit, name = _unit_of(size)
+    if unit > 1:
+        scaled = f"{amount / unit:{plus},.3g}" if size < 1000 * unit else f"{amount / unit:{plus},.0f}"
+        return tr(name).format(amount=scaled)
     if size >= 10 or not size:
         return f"{amount:{plus},.0f}"
     # Not by "g", which turns to powers of ten below a ten-thousandth.
@@ -183,21 +185,38 @@ def money(amount: float, *, signed: bool = False) -> str:
     return f"{whole}.{rest.rstrip('0')}".rstrip(".")
 
 
-def money_axis(axis: Axis, *, ticks: int = 6) -> None:
-    """Label an axis with amounts as `money` writes them, few enough not to overlap.
+def money_axis(axis: Axis, *, ticks: int = 5) -> None:
+    """Label an axis with amounts, in thousands, millions or billions alike, few enough not to overlap.
 
     Parameters
     ----------
     axis : matplotlib.axis.Axis
         Such as ``ax.xaxis``.
-    ticks : int, default 6
-        At most so many intervals, on a linear scale; other scales keep their own ticks.
+    ticks : int, default 5
+        At most so many intervals, on a linear scale; other scales keep their own ticks, written as `money` does.
     """
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+    def write(amount: float, _: int | None) -> str:
+        if axis.get_scale() != "linear" or not len(formatter.locs):
+            return money(amount)
+        unit, name = _unit_of(np.abs(formatter.locs).max())
+        shown = np.asarray(formatter.locs) / unit
+        step = np.diff(shown).min(initial=np.inf) if len(shown) > 1 else abs(shown[0]) or 1.0
+        digits = next((n for n in range(12) if np.allclose(shown, shown.round(n), rtol=0, atol=step / 100)), 12)
+        return tr(name).format(amount=f"{amount / unit:,.{digits}f}") if amount else "0"
+
+    formatter = FuncFormatter(write)
     if axis.get_scale() == "linear":
         axis.set_major_locator(MaxNLocator(nbins=ticks))
-    axis.set_major_formatter(FuncFormatter(lambda amount, _: money(amount)))
+    axis.set_major_formatter(formatter)
+
+
+def _unit_of(size: float) -> tuple[float, str]:
+    """The unit to write an amount in, and the template of its name."""
+    if size >= 1e9:
+        return 1e9, "{amount} billion"
+    return (1e6, "{amount} million") if size >= 1e6 else (1.0, "{amount}")
 
 
 def thinned(points: int) -> np.ndarray:

@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_utils.plotting import alt_text, describe, draw_intervals, figure_svg, new_axes, show_figure
+from crm_utils.plotting import (
+    alt_text,
+    describe,
+    draw_intervals,
+    figure_svg,
+    money,
+    money_axis,
+    new_axes,
+    show_figure,
+)
 
 
 @pytest.fixture
@@ -99,3 +108,41 @@ def test_intervals_are_drawn_where_the_numbers_say(axes):
     assert [text.get_text() for text in axes.texts] == ["2.0"]
     assert axes.get_ylim() == (1.5, -0.5)
     assert axes.get_yticklabels()[0].get_text() == "<b>$a$</b>"
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0, "0"),
+        (-0.00002345, "-0.0000234"),
+        (0.5, "0.5"),
+        (9.996, "10"),
+        (-12.4, "-12"),
+        (999_999, "999,999"),
+        (1_000_000, "1 million"),
+        (-2_345_678, "-2.35 million"),
+        (4.56e9, "4.56 billion"),
+        (7.8912e12, "7,891 billion"),
+        (float("nan"), ""),
+    ],
+)
+def test_amounts_read_well_at_any_size(amount, text):
+    assert money(amount) == text
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 1.0, 250.0, 1e5, 3e6, 4e9, 5e12])
+@pytest.mark.parametrize("least", [0.0, 0.99])
+def test_ticks_of_money_are_few_distinct_and_say_where_they_are(axes, size, least):
+    axes.set_xlim(least * size, size)
+    money_axis(axes.xaxis)
+    axes.figure.canvas.draw()
+    low, high = axes.get_xlim()
+    marks = {tick: label.get_text() for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)}
+    shown = {tick: text for tick, text in marks.items() if low <= tick <= high}
+    assert 2 <= len(shown) <= 6
+    assert len(set(shown.values())) == len(shown)
+    for tick, text in shown.items():
+        number, *unit = text.replace(",", "").split()
+        assert "e" not in number
+        scale = {"million": 1e6, "billion": 1e9}[unit[0]] if unit else 1.0
+        assert float(number) * scale == pytest.approx(tick, rel=1e-4, abs=size * 1e-9)

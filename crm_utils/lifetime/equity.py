@@ -71,12 +71,10 @@ class CustomerEquity:
             "discount rate": tr("discount rate {before:.1%} → {after:.1%}"),
             "acquisition cost": tr("acquisition cost {before} → {after}"),
         }
-        names = [
-            templates[driver].format(before=before, after=after)
-            if driver != "acquisition cost"
-            else templates[driver].format(before=f"{before:,.4g}", after=f"{after:,.4g}")
-            for driver, before, after in zip(table["driver"], table["from"], table["to"], strict=True)
-        ]
+        names = []
+        for driver, *ends in zip(table["driver"], table["from"], table["to"], strict=True):
+            before, after = map(_cost, ends) if driver == "acquisition cost" else ends
+            names.append(templates[driver].format(before=before, after=after))
         ax = new_axes(ax)
         signed = partial(money, signed=True)
         draw_intervals(ax, names, table["difference"], table["low"], table["high"], template=signed)
@@ -88,6 +86,11 @@ class CustomerEquity:
         )
         listed = "; ".join(f"{name}: {signed(number)}" for name, number in zip(names, table["difference"], strict=True))
         return describe(ax, tr("Customer equity added by small improvements. {listed}.").format(listed=listed))
+
+
+def _cost(amount: float) -> str:
+    """Write a cost so that a change of one per cent shows."""
+    return f"{amount:,.4g}" if amount < 10_000 else money(amount)
 
 
 def customer_equity(

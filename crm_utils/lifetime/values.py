@@ -382,7 +382,10 @@ class LifetimeValues:
         return describe(
             ax,
             tr("The {number} most valuable customers. Highest: {name}, {value}; last shown: {last}.").format(
-                number=len(table), name=names[0], value=money(table["value"].iloc[0]), last=money(table["value"].iloc[-1])
+                number=len(table),
+                name=names[0],
+                value=money(table["value"].iloc[0]),
+                last=money(table["value"].iloc[-1]),
             ),
         )
 

@@ -19,7 +19,7 @@ from crm_utils.lifetime import (
     simulate_spend,
 )
 from crm_utils.lifetime.equity import _Scene
-from crm_utils.plotting import alt_text
+from crm_utils.plotting import alt_text, money
 
 SHAPE = {
     BetaGeoNBD: (0.8, 6.0, 1.2, 3.0),
@@ -259,7 +259,7 @@ class TestSensitivities:
         )
         assert "10.0% → 9.0%" in " ".join(labels)
         assert axes.get_xlabel() == "Added customer equity, with 95% interval"
-        assert f"{table['difference'].iloc[0]:+,.0f}" in alt_text(axes.figure)
+        assert money(table["difference"].iloc[0], signed=True) in alt_text(axes.figure)
         plt.close(axes.figure)
 
 
