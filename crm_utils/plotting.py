@@ -198,18 +198,18 @@ def money_axis(axis: Axis, *, ticks: int = 5) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     def write(amount: float, _: int | None) -> str:
-        if axis.get_scale() != "linear" or not len(formatter.locs):
+        places = axis.get_majorticklocs()
+        if axis.get_scale() != "linear" or not len(places):
             return money(amount)
-        unit, name = _unit_of(np.abs(formatter.locs).max())
-        shown = np.asarray(formatter.locs) / unit
+        unit, name = _unit_of(np.abs(places).max())
+        shown = places / unit
         step = np.diff(shown).min(initial=np.inf) if len(shown) > 1 else abs(shown[0]) or 1.0
         digits = next((n for n in range(12) if np.allclose(shown, shown.round(n), rtol=0, atol=step / 100)), 12)
         return tr(name).format(amount=f"{amount / unit:,.{digits}f}") if amount else "0"
 
-    formatter = FuncFormatter(write)
     if axis.get_scale() == "linear":
         axis.set_major_locator(MaxNLocator(nbins=ticks))
-    axis.set_major_formatter(formatter)
+    axis.set_major_formatter(FuncFormatter(write))
 
 
 def _unit_of(size: float) -> tuple[float, str]:
