@@ -224,7 +224,7 @@ class PurchaseModel(ABC):
            BG/NBD models. Note 019, brucehardie.com.
         """
         where = f"{type(self).__name__}.fit"
-        if isinstance(frequency, pd.DataFrame) or recency is None or age is None:
+        if recency is None or age is None:
             raise_problems(
                 where,
                 [

@@ -470,7 +470,7 @@ def _argument_problems(purchases: Any, horizon_months: float, annual_discount_ra
         problems.append(f"horizon_months must be above 0, and is {horizon_months!r}")
     if not (is_number(annual_discount_rate) and 0 <= annual_discount_rate <= 1):
         problems.append(
-            f"annual_discount_rate must lie from 0 to 1 (0.1 is ten per cent), and is {annual_discount_rate!r}"
+            f"annual_discount_rate must be from 0 to 1 (0.1 is ten per cent), and is {annual_discount_rate!r}"
         )
     return problems
 
