@@ -37,7 +37,7 @@ class Ahead:
     Notes
     -----
     Purchases ahead of a living customer depend on frequency and age alone, and smoothly on age. Where there are many
-    ages, they are computed at 16 of them and interpolated, which is good to about five digits; `exact` does without.
+    ages, they are computed at 16 of them and interpolated, which is good to about five digits.
     """
 
     def __init__(self, purchases: PurchaseResults, *, horizon: float, rate: float):
@@ -60,8 +60,8 @@ class Ahead:
         if len(counts) * _AGES < len(pairs):
             self._nodes, self._weights = _interpolation(ages, scale=max(float(purchases.params.iloc[1]), 1e-9))
 
-    def exact(self, values: np.ndarray, *, dropout_effect: float = 0.0) -> np.ndarray:
-        """Purchases ahead of each distinct history, to full precision.
+    def __call__(self, values: np.ndarray, *, dropout_effect: float = 0.0, exact: bool = False) -> np.ndarray:
+        """Purchases ahead of each distinct history.
 
         Parameters
         ----------
@@ -69,53 +69,31 @@ class Ahead:
             In the order of `PurchaseResults.params`.
         dropout_effect : float, default 0
             From today on the propensity to drop out is multiplied by exp of this.
+        exact : bool, default False
+            To full precision, instead of about five digits.
 
         Returns
         -------
         numpy.ndarray, shape (histories,)
         """
-        params, rows = self._parameters(values), self._rows
-        alive = self.purchases.model._p_alive(params, rows.frequency, rows.recency, rows.age)
+        model, rows, rough = self.purchases.model, self._rows, not exact
+        params = self._parameters(values)
+        alive = model._p_alive(params, rows.frequency, rows.recency, rows.age, rough=rough)
         if dropout_effect:
-            params = self.purchases.model._with_covariates(params, 0.0, dropout_effect)
+            params = model._with_covariates(params, 0.0, dropout_effect)
         if self.purchases.has_covariates:
-            return alive * self._if_alive(params, rows.frequency, rows.age, rough=False)
-        x, age = self._counts[self._count_of_pair], self._ages[self._age_of_pair]
-        return alive * self._if_alive(params, x, age, rough=False)[self._pair_place]
-
-    def __call__(self, values: np.ndarray, *, dropout_effect: float = 0.0) -> np.ndarray:
-        """Purchases ahead of each distinct history, to about five digits.
-
-        Parameters
-        ----------
-        values : numpy.ndarray, shape (parameters,)
-            In the order of `PurchaseResults.params`.
-        dropout_effect : float, default 0
-            From today on the propensity to drop out is multiplied by exp of this.
-
-        Returns
-        -------
-        numpy.ndarray, shape (histories,)
-        """
-        params, rows = self._parameters(values), self._rows
-        alive = self.purchases.model._p_alive(params, rows.frequency, rows.recency, rows.age, rough=True)
-        if dropout_effect:
-            params = self.purchases.model._with_covariates(params, 0.0, dropout_effect)
-        if self.purchases.has_covariates:
-            return alive * self._if_alive(params, rows.frequency, rows.age, rough=True)
-        if self._weights is None:
+            return alive * self._if_alive(params, rows.frequency, rows.age, rough=rough)
+        if exact or self._weights is None:
             x, age = self._counts[self._count_of_pair], self._ages[self._age_of_pair]
-            return alive * self._if_alive(params, x, age, rough=True)[self._pair_place]
-        grid = self._if_alive(
-            params, np.repeat(self._counts, _AGES), np.tile(self._nodes, len(self._counts)), rough=True
-        )
-        # On the logarithm, for it bends less.
-        known = np.log(grid).reshape(len(self._counts), _AGES)
+            return alive * self._if_alive(params, x, age, rough=rough)[self._pair_place]
+        x, age = np.repeat(self._counts, _AGES), np.tile(self._nodes, len(self._counts))
+        # Interpolated on the logarithm, for it bends less.
+        known = np.log(self._if_alive(params, x, age, rough=rough)).reshape(len(self._counts), _AGES)
         logs = np.einsum("ij,ij->i", self._weights[self._age_of_pair], known[self._count_of_pair])
         return alive * np.exp(logs)[self._pair_place]
 
     def p_alive(self, values: np.ndarray) -> np.ndarray:
-        """P(alive) of each distinct history, to about five digits; parameters as in `exact`."""
+        """P(alive) of each distinct history, to about five digits; parameters as in a call."""
         rows = self._rows
         params = self._parameters(values)
         return self.purchases.model._p_alive(params, rows.frequency, rows.recency, rows.age, rough=True)

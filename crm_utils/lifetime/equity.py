@@ -296,8 +296,8 @@ class _Scene:
             sums = []
             for number, (params, spend) in enumerate(self._draws):
                 # The values of the customers are exact at the estimates, and their sum has to be this one.
-                purchases = ahead if number else ahead.exact
-                revenue = purchases(params, dropout_effect=dropout_effect)[ahead.place] * spend_of.expected(spend)
+                bought = ahead(params, dropout_effect=dropout_effect, exact=number == 0)[ahead.place]
+                revenue = bought * spend_of.expected(spend)
                 sums.append((weights @ (revenue * self._share), weights @ (revenue * self._more_share)))
             self._known[rate, dropout_effect] = np.array(sums).T
         return self._known[rate, dropout_effect]

@@ -160,7 +160,7 @@ def customer_lifetime_value(
     per_year = PERIODS_PER_YEAR[purchases.model.unit]
     ahead = Ahead(purchases, horizon=horizon_months / 12 * per_year, rate=np.log1p(annual_discount_rate) / per_year)
     params = purchases.params.to_numpy()
-    bought = ahead.exact(params)[ahead.place]
+    bought = ahead(params, exact=True)[ahead.place]
     paid = of_customer.expected(spend_params)
     draws, failed = _parameter_draws(purchases, spend, interval, n_boot, seed)
     low, high, totals = _intervals(ahead, of_customer, draws, share, purchases.weights, level)

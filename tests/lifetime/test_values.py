@@ -100,7 +100,7 @@ def test_quick_values_under_draws_are_the_exact_ones(model):
     purchases, _ = fit(company(6_000, 8), model)
     ahead = Ahead(purchases, horizon=156.0, rate=0.002)
     for draw in purchases.parameter_draws(3, seed=1):
-        np.testing.assert_allclose(ahead(draw), ahead.exact(draw), rtol=3e-4, atol=1e-7)
+        np.testing.assert_allclose(ahead(draw), ahead(draw, exact=True), rtol=3e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize(("unit", "scale"), [("day", 7.0), ("month", 7 * 12 / 365.25), ("year", 7 / 365.25)])
