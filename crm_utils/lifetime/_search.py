@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -21,15 +21,17 @@ _MOST_STEPS = 40
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
-def best_of(objective: Objective, starts: Iterable[np.ndarray]) -> np.ndarray:
-    """Search from every start, and keep the best end.
+def best_of(objective: Objective, starts: Sequence[np.ndarray], *, most: int) -> np.ndarray:
+    """Search from the best starts, and keep the best end.
 
     Parameters
     ----------
     objective : callable
         From a point, shape (k,), to the negative mean log-likelihood and its gradient.
-    starts : iterable of numpy.ndarray, shape (k,)
+    starts : sequence of numpy.ndarray, shape (k,)
         Where to begin.
+    most : int
+        How many of them are followed: those with the lowest objective.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def best_of(objective: Objective, starts: Iterable[np.ndarray]) -> np.ndarray:
                 bounds=[(-LOG_BOUND, LOG_BOUND)] * len(start),
                 options=options,
             )
-            for start in starts
+            for start in sorted(starts, key=lambda start: objective(start)[0])[:most]
         ]
     return min(ends, key=lambda end: end.fun).x
 

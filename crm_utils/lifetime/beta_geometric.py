@@ -29,22 +29,11 @@ class _BetaGeometric(PurchaseModel):
     starts: ClassVar = ((1.0, 1.0, 1.0, 1.0), (0.25, 0.15, 0.8, 2.5), (3.0, 1.0, 0.5, 5.0), (0.5, 0.05, 2.0, 20.0))
     chances_at_start: ClassVar[int]
 
-    def _dropped_odds(self, params, x, t_x, age) -> np.ndarray:
-        """Log odds of having dropped out at the last purchase against being alive; −∞ where there was no chance to."""
-        r, alpha, a, b = params
-        chances = x + self.chances_at_start
-        with_chance = np.maximum(chances, 1)
-        odds = np.log(a) - np.log(b + with_chance - 1) + (r + x) * np.log1p((age - t_x) / (alpha + t_x))
-        return np.where(chances > 0, odds, -np.inf)
-
     def _log_likelihoods(self, params: Parameters, rows: PurchaseRows) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         r, alpha, a, b = params
-        x, t_x, age = rows.frequency, rows.recency, rows.age
-        log_odds = self._dropped_odds(params, x, t_x, age)
-        dropped = expit(log_odds)
-        alive = 1 - dropped
-        until_now, until_last = alpha + age, alpha + t_x
-        log_now = np.log(until_now)
+        x = rows.frequency
+        until_now, until_last = alpha + rows.age, alpha + rows.recency
+        log_now, log_last = np.log(until_now), np.log(until_last)
 
         # What depends on the frequency and on numbers that all customers share is computed once a frequency.
         counts, place = rows.counts
@@ -56,23 +45,38 @@ class _BetaGeometric(PurchaseModel):
                 psi(a + b) - psi(a + b + chances),
                 psi(b + chances) - psi(b),
                 1 / (b + np.maximum(chances, 1) - 1),
+                self._log_chance(a, b, chances),
             ]
         )
-        survived, by_a, by_b, last_chance = by_count[:, place] if shared else by_count
+        survived, by_a, by_b, last_chance, log_chance = by_count[:, place] if shared else by_count
         bought, by_r = np.array([gammaln(r + counts) - gammaln(r), psi(r + counts) - psi(r)])[:, place]
 
+        # Log odds of having dropped out at the last purchase; log(1 + odds) and odds/(1 + odds) from one exponential.
+        log_odds = log_chance + (r + x) * (log_now - log_last)
+        smaller = np.exp(-np.abs(log_odds))
+        log_either = np.maximum(log_odds, 0) + np.log1p(smaller)
+        dropped = np.where(log_odds > 0, 1.0, smaller) / (1 + smaller)
+        alive = 1 - dropped
+
         log_alpha = np.log(alpha)
-        logs = np.logaddexp(0, log_odds) - (r + x) * log_now + r * log_alpha + bought + survived
+        logs = log_either - (r + x) * log_now + r * log_alpha + bought + survived
         slopes = (
-            by_r + log_alpha - alive * log_now - dropped * np.log(until_last),
+            by_r + log_alpha - alive * log_now - dropped * log_last,
             r / alpha - (r + x) * (alive / until_now + dropped / until_last),
             by_a + dropped / a,
             by_a + by_b - dropped * last_chance,
         )
         return logs, slopes
 
+    def _log_chance(self, a: Any, b: Any, chances: np.ndarray) -> np.ndarray:
+        """Log odds of dropping out at the last of so many chances; −∞ where there was none."""
+        odds = np.log(a) - np.log(b + np.maximum(chances, 1) - 1)
+        return np.where(chances > 0, odds, -np.inf)
+
     def _p_alive(self, params, x, t_x, age, *, rough=False) -> np.ndarray:
-        return expit(-self._dropped_odds(params, x, t_x, age))
+        r, alpha, a, b = params
+        log_odds = self._log_chance(a, b, x + self.chances_at_start) + (r + x) * np.log1p((age - t_x) / (alpha + t_x))
+        return expit(-log_odds)
 
     def _expected_if_alive(self, params, x, age, horizons, *, rough=False) -> np.ndarray:
         step = _ROUGH_STEP if rough else _STEP

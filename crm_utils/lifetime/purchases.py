@@ -252,8 +252,8 @@ class PurchaseModel(ABC):
         trial = self._objective(thin)
         nothing = np.zeros(len(names) - 4)
 
-        for starts in (self.starts, (*self.starts, *_MORE_STARTS)):
-            point = best_of(trial, [np.concatenate([np.log(start), nothing]) for start in starts])
+        for starts, most in ((self.starts, 2), ((*self.starts, *_MORE_STARTS), 20)):
+            point = best_of(trial, [np.concatenate([np.log(start), nothing]) for start in starts], most=most)
             try:
                 point, curvature = newton(
                     objective,

@@ -151,9 +151,10 @@ def test_best_of_keeps_the_best_end_within_bounds():
         slope = 2 * (x + 1) * (x - 2) ** 2 + 2 * (x + 1) ** 2 * (x - 2) - 0.2
         return value, np.array([slope, -0.01])
 
-    shallow = best_of(objective, [np.array([-1.0, 0.0])])
+    shallow = best_of(objective, [np.array([-1.0, 0.0])], most=1)
     assert shallow[0] == pytest.approx(-1, abs=0.05)
     for starts in ([[-1.0, 0.0], [2.0, 0.0]], [[2.0, 0.0], [-1.0, 0.0]]):
-        best = best_of(objective, [np.array(start) for start in starts])
-        assert best[0] == pytest.approx(2, abs=0.05)
-        assert best[1] == LOG_BOUND
+        for most in (1, 2):
+            best = best_of(objective, [np.array(start) for start in starts], most=most)
+            assert best[0] == pytest.approx(2, abs=0.05)
+            assert best[1] == LOG_BOUND

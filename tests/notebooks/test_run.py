@@ -88,6 +88,20 @@ def test_totals_agree_to_the_cent_in_every_notebook(run):
         assert (of_name == value).all(), name
 
 
+def test_lifetime_value_of_few_customers_is_a_reason_and_simpler_methods(tmp_path):
+    lines = load_company().order_lines[ORDER_COLUMNS].dropna()
+    chosen = lines["customer_id"].drop_duplicates().sample(40, random_state=1)
+    (tmp_path / "company").mkdir()
+    lines[lines["customer_id"].isin(chosen)].to_csv(tmp_path / "company" / "order_lines.csv", index=False)
+    report = run_report(["04"], data=tmp_path / "company", out=tmp_path / "report")
+    assert [result.status for result in report.results] == ["ok"]
+    page = report.results[0].page.read_text(encoding="utf-8")
+    assert "needs at least 50 customers" in page
+    names = set(pd.read_csv(report.folder / "headlines.csv")["name"])
+    assert "Customers who buy again the next year" in names
+    assert not names & {"Value of current customers", "Customer equity", "Share of customers still alive"}
+
+
 def personal_data(records):
     """Telephone numbers, e-mail and street addresses, and whole names, as they may stand on a page."""
     whole = records[["family_name", "given_name"]].dropna()
