@@ -13,6 +13,8 @@ import pandas as pd
 from crm_utils.checks import as_numbers, first_rows, index_problems, raise_problems
 
 HISTORY = ["frequency", "recency", "age"]
+# Steps to the mean age in which times are rounded for a first search, the finest first.
+_CELLS = (16, 8, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +51,37 @@ class PurchaseRows:
         """Those of the rows for which `kept` is true."""
         return self if kept.all() else self[kept]
 
-    def thin(self, rows: int) -> PurchaseRows:
-        """Keep at most `rows` of them, evenly spaced."""
+    def coarse(self, rows: int) -> PurchaseRows:
+        """Merge rows of nearly equal times, to at most so many; where that is not enough, keep some, evenly spaced.
+
+        Times are taken to be in units of their mean. Rows with covariates are not merged.
+        """
+        if len(self) <= rows:
+            return self
+        if not (self.rate.shape[1] or self.dropout.shape[1]):
+            for cells in _CELLS:
+                place, size = _cells(self, cells)
+                if size <= rows:
+                    weights = np.bincount(place, self.weights, size)
+                    means = [
+                        np.bincount(place, self.weights * values, size) / weights
+                        for values in (self.frequency, self.recency, self.age)
+                    ]
+                    none = np.empty((size, 0))
+                    return PurchaseRows(np.round(means[0]), *means[1:], weights, none, none)
         return self[:: -(-len(self) // rows)]
 
     def parts(self, rows: int) -> Iterator[PurchaseRows]:
         """Go through them, at most `rows` at a time."""
         return (self[first : first + rows] for first in range(0, len(self), rows))
+
+
+def _cells(rows: PurchaseRows, cells: int) -> tuple[np.ndarray, int]:
+    """Cell of each row: its frequency, and its times in so many steps to the mean age; and the number of cells."""
+    recency, age = (np.floor(values * cells).astype(np.int64) for values in (rows.recency, rows.age))
+    code = (rows.counts[1] * (recency.max() + 1) + recency) * (age.max() + 1) + age
+    place, distinct = pd.factorize(code)
+    return place, len(distinct)
 
 
 def history_frame(where: str, frequency: Any, recency: Any, age: Any) -> pd.DataFrame:

@@ -248,7 +248,7 @@ class PurchaseModel(ABC):
         scaled = _Scaled(self, histories, counts, rate.to_numpy(), dropout.to_numpy())
         rows = scaled.reweighted(counts)
         objective = self._objective(rows)
-        thin = rows.thin(_TRIAL_ROWS)
+        thin = rows.coarse(_TRIAL_ROWS)
         trial = self._objective(thin)
         nothing = np.zeros(len(names) - 4)
 

@@ -1,5 +1,7 @@
 """Purchase histories: merging, parts and thinning, and the rules of histories, weights and covariates."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,10 +100,34 @@ class TestRows:
         assert rows.where(np.ones(10, dtype=bool)) is rows
 
     @pytest.mark.parametrize(("most", "kept"), [(10, 10), (9, 5), (5, 5), (4, 4), (3, 3), (1, 1), (100, 10)])
-    def test_thin_keeps_no_more_than_asked_for_evenly(self, rows, most, kept):
-        thin = rows.thin(most)
-        assert len(thin) == kept <= most
-        assert np.unique(np.diff(thin.recency)).size <= 1
+    def test_coarse_keeps_rows_with_covariates_evenly(self, rows, most, kept):
+        covariate = np.arange(10.0)[:, None]
+        some = replace(rows, rate=covariate, dropout=np.empty((10, 0))).coarse(most)
+        assert len(some) == kept <= most
+        assert np.unique(np.diff(some.recency)).size <= 1
+
+    @pytest.mark.parametrize("most", [4_000, 1_000, 400])
+    def test_coarse_merges_rows_of_nearly_equal_times(self, most):
+        rng = np.random.default_rng(4)
+        x = rng.poisson(2, 20_000).astype(float)
+        age = rng.uniform(0.3, 1.7, 20_000)
+        recency = np.where(x > 0, age * rng.random(20_000), 0.0)
+        none = np.empty((20_000, 0))
+        rows = PurchaseRows(x, recency, age, rng.uniform(0.5, 3, 20_000), none, none)
+        few = rows.coarse(most)
+        assert len(few) <= most
+        assert ((few.recency <= few.age) & ((few.recency == 0) == (few.frequency == 0))).all()
+        for name in ("frequency", "recency", "age"):
+            assert few.weights @ getattr(few, name) == pytest.approx(rows.weights @ getattr(rows, name))
+        assert few.weights.sum() == pytest.approx(rows.weights.sum())
+        assert set(few.frequency) == set(x)
+        assert rows.coarse(20_000) is rows
+
+    def test_coarse_falls_back_to_some_rows(self):
+        none = np.empty((500, 0))
+        times = np.arange(1.0, 501)
+        rows = PurchaseRows(times, times, times + 1, np.ones(500), none, none)
+        assert len(rows.coarse(100)) == 100
 
     def test_counts_lead_back_to_the_frequencies(self, rows):
         counts, place = rows.counts
