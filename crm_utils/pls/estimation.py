@@ -1,0 +1,407 @@
+"""Estimation of a path model, and what the estimate holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crm_utils.checks import is_number, raise_problems
+from crm_utils.errors import ConvergenceError, DataFloorError, nearest_name
+from crm_utils.pls.assessment import fornell_larcker, heterotrait_monotrait, standardized_residual
+from crm_utils.pls.cases import MISSING, Cases, Moments, moments, read_cases
+from crm_utils.pls.estimates import Estimates, Options, estimates, improper
+from crm_utils.pls.iteration import MOST_ITERATIONS, SCHEMES
+from crm_utils.pls.layout import Layout
+from crm_utils.pls.quantities import labels, parameter_names, values
+from crm_utils.pls.structure import implied_correlations, predictor_vif, variance_inflation
+
+if TYPE_CHECKING:
+    from crm_utils.pls.model import PathModel
+
+WHERE = "PathModel.fit"
+# Below this, an eigenvalue of a correlation matrix is rounding.
+_COLLINEAR = 1e-9
+
+
+def estimate(
+    model: PathModel,
+    data: pd.DataFrame,
+    *,
+    scheme: str,
+    consistent: bool,
+    missing: str,
+    weights: Any,
+    standardize: bool,
+    tolerance: float,
+) -> PathResults:
+    """Estimate `model`; see `PathModel.fit`."""
+    problems = []
+    for name, given, allowed in (("scheme", scheme, SCHEMES), ("missing", missing, MISSING)):
+        if given not in allowed:
+            near = nearest_name(str(given), allowed)
+            hint = f" (did you mean {near!r}?)" if near else ""
+            problems.append(f"{name} must be one of {list(allowed)}, and is {given!r}{hint}")
+    for name, given in (("consistent", consistent), ("standardize", standardize)):
+        if not isinstance(given, bool | np.bool_):
+            problems.append(f"{name} must be True or False, and is {given!r}")
+    if not is_number(tolerance) or not 0 < tolerance < 1:
+        problems.append(f"tolerance must lie between 0 and 1, and is {tolerance!r}")
+    raise_problems(WHERE, problems)
+
+    layout = model.layout()
+    cases = read_cases(data, layout.items, missing=missing, weights=weights, where=WHERE)
+    _check_cases(cases.count, layout)
+    items = moments(cases.data, cases.weights[None, :], cases.count)
+    _check_collinear_items(items.correlations[0], layout)
+    options = Options(scheme, bool(consistent), bool(standardize), float(tolerance))
+    found = estimates(items, layout, options)
+    _check_converged(found, items, layout, options)
+    _check_constructs(found.correlations[0], layout, options)
+    if improper(found, layout, options)[0]:
+        raise ConvergenceError(f"{WHERE}: {_improper_reasons(found, layout)}")
+    return PathResults(model, options, missing, cases, items, found)
+
+
+def _check_cases(cases: int, layout: Layout) -> None:
+    needs = [(3, "a correlation")]
+    for construct, name in enumerate(layout.constructs):
+        if layout.regression[construct]:
+            size = len(layout.block(construct))
+            needs.append((size + 2, f"the regression on {size} items of {name} (mode B)"))
+        if size := len(layout.sources(construct)):
+            needs.append((size + 2, f"the regression of {name} on {size} construct{'s' if size > 1 else ''}"))
+    needed, reason = max(needs, key=lambda need: need[0])
+    if cases < needed:
+        raise DataFloorError(
+            f"{WHERE}: {reason} needs at least {needed} cases, and there are {cases}. Use fewer items or "
+            "paths, mode A, or more cases."
+        )
+
+
+def _check_collinear_items(correlations: np.ndarray, layout: Layout) -> None:
+    problems = []
+    for construct in np.flatnonzero(layout.regression):
+        block = layout.block(construct)
+        involved = _collinear(correlations[np.ix_(block, block)])
+        if involved.any():
+            names = ", ".join(layout.items[position] for position in block[involved])
+            problems.append(
+                f"the items {names} of {layout.constructs[construct]} (mode B) are perfectly collinear; leave out one, "
+                "or use mode A"
+            )
+    raise_problems(WHERE, problems)
+
+
+def _collinear(correlations: np.ndarray) -> np.ndarray:
+    """Which variables take part in an exact linear relation."""
+    eigenvalues, vectors = np.linalg.eigh(correlations)
+    null = np.abs(vectors[:, eigenvalues < _COLLINEAR])
+    return (null > 1e-6).any(axis=1)
+
+
+def _check_converged(found: Estimates, items: Moments, layout: Layout, options: Options) -> None:
+    if found.converged[0]:
+        return
+    change = found.change[0]
+    if not np.isfinite(change).all():
+        # The path scheme regresses constructs on each other at every step; the centroid scheme shows which fail.
+        other = Options("centroid", False, options.standardize, options.tolerance)
+        _check_constructs(estimates(items, layout, other).correlations[0], layout, other)
+        raise ConvergenceError(
+            f"{WHERE}: the weights are not defined, for a construct's neighbours are collinear or uncorrelated with "
+            "all of its items. Check that its items belong together, or leave out the construct."
+        )
+    construct = layout.constructs[layout.owner[int(change.argmax())]]
+    raise ConvergenceError(
+        f"{WHERE}: the weights did not settle within {MOST_ITERATIONS:,} iterations; those of {construct} still change "
+        f"by {change.max():.1g}. Its items hardly correlate with its neighbours, or point both ways: leave out weak "
+        "items, try scheme='factorial', or raise the tolerance."
+    )
+
+
+def _check_constructs(correlations: np.ndarray, layout: Layout, options: Options) -> None:
+    if options.consistent:
+        return
+    for target in layout.order:
+        sources = layout.sources(target)
+        involved = _collinear(correlations[np.ix_(sources, sources)])
+        if involved.any():
+            names = ", ".join(layout.constructs[position] for position in sources[involved])
+            raise ConvergenceError(
+                f"{WHERE}: the constructs {names}, which lead to {layout.constructs[target]}, are perfectly collinear, "
+                "so that their paths cannot be told apart. Join them, or leave out one."
+            )
+
+
+def _improper_reasons(found: Estimates, layout: Layout) -> str:
+    reasons = []
+    for construct in np.flatnonzero(layout.reflective):
+        if not 0 < (rho := found.rho_a[0, construct]) <= 1:
+            reasons.append(f"rho_A of {layout.constructs[construct]} is {rho:.3f}, outside 0 to 1")
+    for item in np.flatnonzero(np.abs(found.loadings[0]) > 1):
+        reasons.append(f"the loading of {layout.items[item]} is {found.loadings[0, item]:.3f}, beyond 1")
+    if not reasons:
+        for target in layout.order:
+            explained = found.r_squared[0, target]
+            if not 0 <= explained <= 1:
+                shown = f"is {explained:.3f}" if np.isfinite(explained) else "cannot be computed"
+                reasons.append(f"R² of {layout.constructs[target]} {shown}, for corrected correlations are too high")
+    return (
+        f"the consistent estimates are improper: {'; '.join(reasons)}. Check the items of these constructs (reversed? "
+        "of two kinds?), join constructs that are hardly told apart, or use consistent=False."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PathResults:
+    """Estimate of a `PathModel`.
+
+    Attributes
+    ----------
+    model : PathModel
+        What was estimated.
+    options : Options
+        ``scheme``, ``consistent``, ``standardize`` and ``tolerance`` as given.
+    missing : str
+        What was done about missing values.
+    cases : Cases
+        Values and weights of the cases used, and each item's ``missing_share``.
+    moments : Moments
+        Means, standard deviations and correlations of the items, as the only replicate.
+    estimates : Estimates
+        The estimate as arrays, as the only replicate.
+
+    Examples
+    --------
+    >>> from crm_utils.pls import PathModel
+    >>> rng = np.random.default_rng(7)
+    >>> cause = rng.normal(size=300)
+    >>> effect = 0.5 * cause + rng.normal(scale=0.75**0.5, size=300)
+    >>> noise = rng.normal(scale=0.5, size=(300, 4))
+    >>> data = pd.DataFrame(np.c_[cause, cause, effect, effect] + noise, columns=["c1", "c2", "e1", "e2"])
+    >>> results = PathModel({"cause": ["c1", "c2"], "effect": ["e1", "e2"]}, [("cause", "effect")]).fit(data)
+    >>> results.converged, results.n_cases
+    (True, 300)
+    >>> results.reliability.columns.tolist()
+    ['alpha', 'rho_a', 'rho_c', 'ave']
+    """
+
+    model: PathModel
+    options: Options
+    missing: str
+    cases: Cases
+    moments: Moments
+    estimates: Estimates
+
+    @cached_property
+    def _layout(self) -> Layout:
+        return self.model.layout()
+
+    def _series(self, name: str) -> pd.Series:
+        layout = self._layout
+        return pd.Series(values(name, self.estimates, self.moments, layout)[0], labels(name, layout), name=name)
+
+    def _square(self, table: np.ndarray) -> pd.DataFrame:
+        constructs = self._layout.constructs
+        return pd.DataFrame(
+            table, pd.Index(constructs, name="construct"), pd.Index(constructs, name="other"), dtype=float
+        )
+
+    @property
+    def n_cases(self) -> int:
+        """Number of cases used, with a weight above zero."""
+        return self.cases.count
+
+    @property
+    def converged(self) -> bool:
+        """Whether the weights settled; an estimate is only given where they did."""
+        return bool(self.estimates.converged[0])
+
+    @property
+    def iterations(self) -> int:
+        """How many times the weights were renewed."""
+        return int(self.estimates.iterations[0])
+
+    @cached_property
+    def missing_share(self) -> pd.Series:
+        """Share of missing values of each item in the data given, before anything was done about them."""
+        return pd.Series(self.cases.missing_share, labels("weights", self._layout), name="missing_share").droplevel(0)
+
+    @cached_property
+    def paths(self) -> pd.Series:
+        """Standardised path coefficients, by ``from`` and ``to``."""
+        return self._series("paths")
+
+    @cached_property
+    def total_effects(self) -> pd.Series:
+        """Direct and indirect effects together, for every pair that paths connect."""
+        return self._series("total_effects")
+
+    @cached_property
+    def indirect_effects(self) -> pd.Series:
+        """Effects through other constructs, for every pair that has any."""
+        return self._series("indirect_effects")
+
+    @cached_property
+    def weights(self) -> pd.Series:
+        """Weights of the standardised items that give construct scores of unit variance, by construct and item."""
+        return self._series("weights")
+
+    @cached_property
+    def unstandardized_weights(self) -> pd.Series:
+        """Weights of the items in their own units: `weights` over the items' standard deviations."""
+        return self._series("unstandardized_weights")
+
+    @cached_property
+    def loadings(self) -> pd.Series:
+        """Correlation of each item with its own construct, by construct and item."""
+        return self._series("loadings")
+
+    @cached_property
+    def cross_loadings(self) -> pd.DataFrame:
+        """Correlation of each item (row) with every construct (column)."""
+        layout = self._layout
+        return pd.DataFrame(
+            self.estimates.cross_loadings[0],
+            pd.Index(layout.items, name="item"),
+            pd.Index(layout.constructs, name="construct"),
+        )
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Construct scores of the cases used: (weighted) mean 0, variance 1; not corrected for unreliability."""
+        layout = self._layout
+        weights = (self.estimates.weights / self.moments.spreads)[0, :, None] * layout.membership
+        return pd.DataFrame(
+            (self.cases.data - self.moments.means) @ weights,
+            self.cases.index,
+            pd.Index(layout.constructs, name="construct"),
+        )
+
+    @cached_property
+    def r_squared(self) -> pd.Series:
+        """Share of variance explained, of every construct that is led to."""
+        return self._series("r_squared")
+
+    @cached_property
+    def adjusted_r_squared(self) -> pd.Series:
+        """R² adjusted for the number of constructs that lead there; NaN for too few cases."""
+        leading = pd.Series([len(self.model.predecessors(name)) for name in self.r_squared.index], self.r_squared.index)
+        cases = self.n_cases
+        adjusted = 1 - (1 - self.r_squared) * (cases - 1) / (cases - leading - 1)
+        return adjusted.rename("adjusted_r_squared")
+
+    @cached_property
+    def construct_correlations(self) -> pd.DataFrame:
+        """Correlations of the constructs, corrected for unreliability where the estimate is consistent."""
+        return self._square(self.estimates.correlations[0])
+
+    @cached_property
+    def reliability(self) -> pd.DataFrame:
+        """``alpha`` (of standardised items), ``rho_a``, ``rho_c`` and ``ave`` of every construct.
+
+        NaN for constructs of mode B or with one item: their items do not tell.
+        """
+        found = self.estimates
+        columns = {"alpha": found.alpha[0], "rho_a": found.rho_a[0], "rho_c": found.rho_c[0], "ave": found.ave[0]}
+        return pd.DataFrame(columns, pd.Index(self._layout.constructs, name="construct"))
+
+    @cached_property
+    def fornell_larcker(self) -> pd.DataFrame:
+        """Correlations of the constructs with the root of the AVE on the diagonal; see `assessment`."""
+        return self._square(fornell_larcker(self.estimates.correlations, self.estimates.ave)[0])
+
+    @cached_property
+    def htmt(self) -> pd.DataFrame:
+        """Heterotrait–monotrait ratios; NaN on the diagonal and for constructs of mode B or with one item."""
+        return self._square(heterotrait_monotrait(self.moments.correlations, self._layout)[0])
+
+    @cached_property
+    def vif(self) -> pd.Series:
+        """Variance inflation factor of each path's source among all that lead to its target."""
+        layout = self._layout
+        inflation = predictor_vif(self.estimates.correlations, layout)[0]
+        return pd.Series(inflation[layout.arrows], labels("paths", layout), name="vif")
+
+    @cached_property
+    def item_vif(self) -> pd.Series:
+        """Variance inflation factor of each item within its construct; NaN for perfectly collinear items."""
+        layout = self._layout
+        inflation = np.full(len(layout.items), np.nan)
+        for construct in range(len(layout.constructs)):
+            block = layout.block(construct)
+            inflation[block] = variance_inflation(self.moments.correlations[:, block[:, None], block])[0]
+        return pd.Series(inflation, labels("weights", layout), name="item_vif")
+
+    @cached_property
+    def f_squared(self) -> pd.Series:
+        """Effect size of each path: what R² loses when the model is estimated again without it, over 1 − R².
+
+        NaN where the smaller model cannot be estimated.
+
+        References
+        ----------
+        .. [1] Cohen, J. (1988). Statistical Power Analysis for the Behavioral Sciences. Erlbaum, section 9.2.
+        """
+        layout = self._layout
+        sizes = []
+        for source, target in labels("paths", layout):
+            start, end = layout.constructs.index(source), layout.constructs.index(target)
+            full = self.estimates.r_squared[0, end]
+            reduced = self._explained_without(start, end) if len(layout.sources(end)) > 1 else 0.0
+            sizes.append((full - reduced) / (1 - full))
+        return pd.Series(sizes, labels("paths", layout), name="f_squared")
+
+    def _explained_without(self, start: int, end: int) -> float:
+        layout = self._layout
+        smaller = layout.without(start, end)
+        kept = [layout.items.index(item) for item in smaller.items]
+        correlations = self.moments.correlations[:, np.array(kept)[:, None], kept]
+        items = Moments(self.moments.means[:, kept], self.moments.spreads[:, kept], correlations)
+        found = estimates(items, smaller, self.options)
+        if not found.converged[0] or improper(found, smaller, self.options)[0]:
+            return np.nan
+        return float(found.r_squared[0, smaller.constructs.index(layout.constructs[end])])
+
+    @cached_property
+    def srmr(self) -> pd.Series:
+        """Standardised root mean square residual of the items' correlations.
+
+        ``saturated``: with the constructs' correlations as they are; ``estimated``: with those that the paths imply.
+        Consistent estimates take constructs of mode A for common factors; otherwise constructs are composites, whose
+        items correlate freely.
+        """
+        layout, found = self._layout, self.estimates
+        factors = layout.reflective & self.options.consistent
+        structures = {
+            "saturated": found.correlations,
+            "estimated": implied_correlations(found.correlations, found.paths, layout),
+        }
+        return pd.Series(
+            {
+                name: standardized_residual(
+                    self.moments.correlations, found.loadings, structure, layout, factors=factors
+                )[0]
+                for name, structure in structures.items()
+            },
+            name="srmr",
+        )
+
+    def summary_frame(self) -> pd.DataFrame:
+        """Estimates in one table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row an estimate: ``quantity`` (paths, r_squared, loadings, weights), ``parameter``, ``estimate``.
+        """
+        parts = [
+            pd.DataFrame({"quantity": name, "parameter": parameter_names(series.index), "estimate": series.to_numpy()})
+            for name in ("paths", "r_squared", "loadings", "weights")
+            for series in [self._series(name)]
+        ]
+        return pd.concat(parts, ignore_index=True)
