@@ -12,6 +12,7 @@ import pandas as pd
 from crm_utils.checks import is_number, raise_problems
 from crm_utils.errors import ConvergenceError, DataFloorError, nearest_name
 from crm_utils.pls.assessment import fornell_larcker, heterotrait_monotrait, standardized_residual
+from crm_utils.pls.bootstrap import PathBootstrap, bootstrap
 from crm_utils.pls.cases import MISSING, Cases, Moments, moments, read_cases
 from crm_utils.pls.estimates import Estimates, Options, estimates, improper
 from crm_utils.pls.iteration import MOST_ITERATIONS, SCHEMES
@@ -405,3 +406,53 @@ class PathResults:
             for series in [self._series(name)]
         ]
         return pd.concat(parts, ignore_index=True)
+
+    def bootstrap(
+        self, n_boot: int = 5000, *, seed: int | np.random.SeedSequence, intervals: str = "percentile"
+    ) -> PathBootstrap:
+        """Estimate again from cases drawn with replacement.
+
+        Each replicate has a seed of its own, so that it is the same however many others there are. A case that is
+        drawn keeps its weight.
+
+        Parameters
+        ----------
+        n_boot : int, default 5000
+            Number of replicates, from 2.
+        seed : int
+            Seed, 0 or more.
+        intervals : {"percentile", "bca"}, default "percentile"
+            Kind of interval: between percentiles of the replicates, or between those that are corrected for bias and
+            skewness, for up to 5,000 cases.
+
+        Returns
+        -------
+        PathBootstrap
+            Replicates, intervals, and how many replicates failed or were improper.
+
+        Raises
+        ------
+        ParameterError
+            If an option is unusable, with every problem.
+        ConvergenceError
+            If fewer than two replicates can be used.
+
+        References
+        ----------
+        .. [1] Efron, B. & Tibshirani, R. J. (1993). An Introduction to the Bootstrap. Chapman & Hall.
+
+        Examples
+        --------
+        >>> from crm_utils.pls import PathModel
+        >>> rng = np.random.default_rng(7)
+        >>> cause = rng.normal(size=200)
+        >>> data = pd.DataFrame({"cause": cause, "effect": cause + rng.normal(size=200)})
+        >>> results = PathModel({"a": ["cause"], "b": ["effect"]}, [("a", "b")]).fit(data)
+        >>> replicates = results.bootstrap(500, seed=7)
+        >>> int(replicates.failed.sum())
+        0
+        >>> interval = replicates.intervals("paths").loc[("a", "b")]
+        >>> bool(interval["low"] < results.paths["a", "b"] < interval["high"])
+        True
+        """
+        return bootstrap(self, n_boot, seed=seed, intervals=intervals)
