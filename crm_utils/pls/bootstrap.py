@@ -32,9 +32,9 @@ def bootstrap(
     results: PathResults, n_boot: int, *, seed: int | np.random.SeedSequence, intervals: str
 ) -> PathBootstrap:
     """Draw cases and estimate again; see `PathResults.bootstrap`."""
-    mass = results.cases.weights
-    counted = mass > 0
-    size = int(counted.sum())
+    from threadpoolctl import threadpool_limits
+
+    size = results.n_cases
     problems = resampling_problems(n_boot, 0.95) + seed_problems(seed)
     if intervals not in INTERVALS:
         near = nearest_name(str(intervals), INTERVALS)
@@ -57,7 +57,10 @@ def bootstrap(
         return np.arange(size) != case
 
     layout, options = results.model.layout(), results.options
-    items, found = _estimated(results, drawn, n_boot)
+    # The matrices are too small to share: threads would wait for each other most of the time.
+    with threadpool_limits(1, user_api="blas"):
+        items, found = _estimated(results, drawn, n_boot)
+        left_out = _estimated(results, without, size) if intervals == "bca" else None
     failed = ~(found.converged & np.isfinite(found.r_squared[:, list(layout.order)]).all(axis=1))
     out_of_range = ~failed & improper(found, layout, options)
     if (failed | out_of_range).sum() > n_boot - 2:
@@ -66,7 +69,6 @@ def bootstrap(
             f"{int(out_of_range.sum()):,} were improper, so that nothing is left to take intervals from. Use more "
             "cases, fewer items or paths, or consistent=False."
         )
-    left_out = _estimated(results, without, size) if intervals == "bca" else None
     return PathBootstrap(results, failed, out_of_range, items, found, left_out)
 
 
@@ -192,7 +194,8 @@ class PathBootstrap:
             low, high = percentile_interval(found, level=level)
         else:
             items, without = self.left_out
-            low, high = _bca(found, estimate, values(quantity, without, items, layout), level=level)
+            defined = without.converged & ~improper(without, layout, results.options)
+            low, high = _bca(found, estimate, values(quantity, without, items, layout)[defined], level=level)
         return pd.DataFrame(
             {"estimate": estimate, "std_error": found.std(axis=0, ddof=1), "low": low, "high": high},
             labels(quantity, layout),
