@@ -6,6 +6,7 @@ import pytest
 
 from crm_utils.errors import ConvergenceError, ParameterError
 from crm_utils.pls import PathModel
+from crm_utils.pls.bootstrap import _bca
 
 QUANTITIES = (
     "paths",
@@ -192,8 +193,14 @@ def test_every_fault_at_once(sample, chain):
 def test_bca_where_leaving_out_one_case_leaves_nothing_to_estimate():
     data = pd.DataFrame({"x": np.r_[1.0, np.zeros(11)], "y": np.random.default_rng(8).normal(size=12)})
     results = PathModel({"a": ["x"], "b": ["y"]}, [("a", "b")]).fit(data)
-    table = results.bootstrap(300, seed=1, intervals="bca").intervals("paths")
-    assert (table["low"] < table["high"]).all()
+    replicates = results.bootstrap(300, seed=1, intervals="bca")
+    left_out = np.array([results.model.fit(data.drop(index=case)).paths.to_numpy() for case in range(1, 12)])
+    found, estimate = replicates.replicates("paths").to_numpy(), results.paths.to_numpy()
+    low, high = _bca(found, estimate, left_out, level=0.9)
+    table = replicates.intervals("paths", level=0.9)
+    assert table[["low", "high"]].to_numpy() == pytest.approx(np.c_[low, high], abs=1e-9)
+    unskewed = _bca(found, estimate, np.array([[-1.0], [1.0]]), level=0.9)
+    assert abs(unskewed[0] - low) + abs(unskewed[1] - high) > 1e-4
 
 
 def test_bca_says_for_how_many_cases_it_is(planted, chain):

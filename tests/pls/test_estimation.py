@@ -182,10 +182,18 @@ class TestWhatMustNotMatter:
     def test_linear_unit(self, mobi, ecsi, given):
         assert_same(ecsi.fit(1e6 + 25.4 * mobi), given)
 
+    @pytest.mark.parametrize("unit", [1e-6, 1e6])
+    def test_one_unit_for_all_items_where_covariances_count(self, planted, chain, unit):
+        data = planted(200)
+        given, other = (chain.fit(frame, standardize=False) for frame in (data, unit * data))
+        assert_same(other, given)
+        assert other.iterations == given.iterations
+
     def test_a_reversed_item_reverses_its_loading_and_no_path(self, mobi, small):
         given, turned = (small.fit(data, tolerance=1e-12) for data in (mobi, mobi.assign(IMAG3=11 - mobi["IMAG3"])))
         for name in ("paths", "r_squared", "f_squared", "vif"):
             assert getattr(turned, name).to_numpy() == pytest.approx(getattr(given, name).to_numpy(), abs=1e-9)
+        pd.testing.assert_frame_equal(turned.htmt, given.htmt)
         assert turned.loadings["image", "IMAG3"] == pytest.approx(-given.loadings["image", "IMAG3"])
 
     def test_a_construct_of_which_all_items_are_reversed_turns_its_paths(self, mobi, small):
