@@ -136,17 +136,14 @@ def customer_problems(frame: pd.DataFrame, customer_col: str, name: str) -> list
 
 def resampling_problems(n_boot: int, level: float) -> list[str]:
     """Say what is wrong with the number of replicates or the confidence level."""
-    problems = []
-    if isinstance(n_boot, bool) or not isinstance(n_boot, int | np.integer) or n_boot < 2:
-        problems.append(f"n_boot must be a whole number of at least 2, and is {n_boot!r}")
-    return problems + level_problems(level)
+    return count_problems("n_boot", n_boot, least=2) + level_problems(level)
 
 
-def draws_problems(n_draws: Any) -> list[str]:
-    """Say what is wrong with a number of draws, as a list of at most one problem."""
-    if not isinstance(n_draws, bool) and isinstance(n_draws, int | np.integer) and n_draws >= 1:
+def count_problems(name: str, value: Any, *, least: int) -> list[str]:
+    """Say what is wrong with the whole number `name`, as a list of at most one problem."""
+    if not isinstance(value, bool) and isinstance(value, int | np.integer) and value >= least:
         return []
-    return [f"n_draws must be a whole number of at least 1, and is {n_draws!r}"]
+    return [f"{name} must be a whole number of at least {least}, and is {value!r}"]
 
 
 def seed_problems(seed: Any) -> list[str]:

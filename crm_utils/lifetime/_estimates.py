@@ -1,4 +1,4 @@
-"""How estimates of the room's models are summarised."""
+"""How estimates of the room's models are summarised, and drawn from."""
 
 from __future__ import annotations
 
@@ -23,3 +23,19 @@ def log_intervals(params: pd.Series, std_errors: pd.Series, *, level: float) -> 
             "high": (params * reach).to_numpy(),
         }
     )
+
+
+def normal_draws(
+    centre: np.ndarray, covariance: pd.DataFrame, n_draws: int, *, seed: int | np.random.SeedSequence
+) -> np.ndarray:
+    """Draws from a normal distribution, one a row."""
+    rng = np.random.default_rng(seed)
+    return rng.multivariate_normal(centre, covariance.to_numpy(), n_draws, method="cholesky")
+
+
+def positive_draws(
+    params: pd.Series, covariance: pd.DataFrame, n_draws: int, *, seed: int | np.random.SeedSequence
+) -> np.ndarray:
+    """Draws of positive parameters, one a row: their logarithms are normal, with the covariance by the delta method."""
+    of_logs = covariance / np.outer(params, params)
+    return np.exp(normal_draws(np.log(params), of_logs, n_draws, seed=seed))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from crm_utils.checks import (
     as_numbers,
+    count_problems,
     first_rows,
     index_problems,
     is_number,
@@ -21,7 +22,7 @@ from crm_utils.checks import (
 from crm_utils.errors import ConvergenceError, DataFloorError
 from crm_utils.intervals import percentile_interval
 from crm_utils.language import tr
-from crm_utils.lifetime._estimates import log_intervals
+from crm_utils.lifetime._estimates import log_intervals, positive_draws
 from crm_utils.lifetime._newton import maximise
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 
@@ -367,9 +368,7 @@ class ShiftedBetaGeometricResults:
         from scipy.special import digamma, expit, logit
         from scipy.stats import norm
 
-        problems = level_problems(level)
-        if isinstance(periods, bool) or not isinstance(periods, int | np.integer) or periods < 1:
-            problems.append(f"periods must be a whole number of at least 1, and is {periods!r}")
+        problems = level_problems(level) + count_problems("periods", periods, least=1)
         raise_problems("ShiftedBetaGeometricResults.project", problems)
         alpha, beta = self.params
         number = np.arange(1, periods + 1)
@@ -474,13 +473,12 @@ class ShiftedBetaGeometricResults:
             resampling_problems(n_boot, level) + seed_problems(seed),
         )
         payments = self.discounted_residual_lifetime(tenures, annual_discount_rate=annual_discount_rate)
-        of_logs = self.covariance.to_numpy() / np.outer(self.params, self.params)
-        logs = np.random.default_rng(seed).multivariate_normal(np.log(self.params), of_logs, n_boot, method="cholesky")
+        draws = positive_draws(self.params, self.covariance, n_boot, seed=seed)
         drawn = [
             replace(self, params=pd.Series(values, self.params.index)).discounted_residual_lifetime(
                 tenures, annual_discount_rate=annual_discount_rate
             )
-            for values in np.exp(logs)
+            for values in draws
         ]
         low, high = percentile_interval(np.array(drawn), level=level)
         return pd.DataFrame({"tenure": np.asarray(tenures), "payments": payments, "low": low, "high": high})

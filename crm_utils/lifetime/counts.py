@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import betainc, gammaln, xlogy
 
-from crm_utils.checks import raise_problems
+from crm_utils.checks import count_problems, raise_problems
 
 # Gauss–Legendre rule over the time of dropout; rows taken at a time to keep memory small.
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(96)
@@ -244,7 +244,7 @@ def _log_nbd(r, alpha, time, x: int) -> np.ndarray:
 
 def _rows(where: str, largest: int, **values: Any) -> list[np.ndarray]:
     """Check parameters and times, and make them arrays of one entry a row."""
-    problems = _count_problems(largest)
+    problems = count_problems("largest", largest, least=0)
     arrays = {name: np.asarray(value, dtype=float) for name, value in values.items()}
     for name, array in arrays.items():
         if name in ("age", "time") and not ((array >= 0) & np.isfinite(array)).all():
@@ -257,10 +257,3 @@ def _rows(where: str, largest: int, **values: Any) -> list[np.ndarray]:
     raise_problems(where, problems)
     shape = next(iter(shapes), (1,))
     return [np.broadcast_to(array, shape) for array in arrays.values()]
-
-
-def _count_problems(largest: Any) -> list[str]:
-    """Say what is wrong with the largest count told apart, as a list of at most one problem."""
-    if isinstance(largest, bool) or not isinstance(largest, int | np.integer) or largest < 0:
-        return [f"largest must be a whole number of 0 or more, and is {largest!r}"]
-    return []

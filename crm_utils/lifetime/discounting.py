@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, missing_columns, raise_problems
+from crm_utils.checks import as_numbers, count_problems, missing_columns, raise_problems
 
 
 def present_value(margins: Any, *, annual_discount_rate: float, periods_per_year: float = 1) -> float:
@@ -195,8 +195,8 @@ def migration_value(
     problems = rate_problems(annual_discount_rate, periods_per_year)
     if periods is None and annual_discount_rate <= 0:
         problems.append("annual_discount_rate must be above 0 where there is no end; set periods")
-    if periods is not None and (isinstance(periods, bool) or not isinstance(periods, int | np.integer) or periods < 0):
-        problems.append(f"periods must be a whole number of at least 0, and is {periods!r}")
+    if periods is not None:
+        problems += count_problems("periods", periods, least=0)
     gains = as_numbers(margins, "margins", problems)
     chain = np.asarray(transitions, dtype=float)
     if chain.shape != (len(gains), len(gains)):

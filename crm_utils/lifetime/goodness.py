@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, level_problems, missing_columns, raise_problems
+from crm_utils.checks import as_numbers, count_problems, level_problems, missing_columns, raise_problems
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 
@@ -81,7 +81,7 @@ def frequency_table(results: PurchaseResults, *, largest: int = 7, level: float 
     """
     from scipy.stats import binom
 
-    problems = _largest_problems(largest) + level_problems(level)
+    problems = count_problems("largest", largest, least=1) + level_problems(level)
     raise_problems("frequency_table", problems)
     frequency = np.minimum(results.histories["frequency"].to_numpy(), largest).astype(np.int64)
     actual = np.bincount(frequency, results.weights, largest + 1)
@@ -269,7 +269,7 @@ def holdout_table(
     True
     """
     where = "holdout_table"
-    problems = _largest_problems(largest) + level_problems(level)
+    problems = count_problems("largest", largest, least=1) + level_problems(level)
     if by not in ("frequency", "recency", "expected"):
         problems.append(f"by must be 'frequency', 'recency' or 'expected', and is {by!r}")
     if not 0 < horizon < np.inf:
@@ -650,12 +650,6 @@ def _tracking_text(table: pd.DataFrame, cumulative: bool) -> str:
         return f"{shown} {before}"
     after = tr("In the hold-out: {actual:,.0f}, {expected:,.0f} expected.").format(**values[held_out].sum())
     return f"{shown} {before} {after}"
-
-
-def _largest_problems(largest: Any) -> list[str]:
-    if isinstance(largest, bool) or not isinstance(largest, int | np.integer) or largest < 1:
-        return [f"largest must be a whole number of at least 1, and is {largest!r}"]
-    return []
 
 
 def _count_labels(largest: int) -> list[str]:

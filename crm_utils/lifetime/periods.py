@@ -8,7 +8,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_day, level_problems, raise_problems
+from crm_utils.checks import as_day, count_problems, level_problems, raise_problems
 from crm_utils.company import purchase_summary
 from crm_utils.company.lines import collected, telling_what_was_read, used_lines
 from crm_utils.errors import CrmError
@@ -231,9 +231,7 @@ def recency_purchase_rates(purchase_periods: pd.DataFrame, *, states: int = 6, l
     1     2          2       0   0.0
     2  gone          1       1   1.0
     """
-    problems = level_problems(level)
-    if isinstance(states, bool) or not isinstance(states, int | np.integer) or states < 1:
-        problems.append(f"states must be a whole number of at least 1, and is {states!r}")
+    problems = level_problems(level) + count_problems("states", states, least=1)
     bought = _bought(purchase_periods, "recency_purchase_rates", problems)
     silence = silent_periods(bought)[:, :-1]
     known = silence > 0

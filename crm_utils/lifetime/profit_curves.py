@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, first_rows, raise_problems
+from crm_utils.checks import as_numbers, count_problems, first_rows, raise_problems
 from crm_utils.language import tr
 from crm_utils.lifetime.discounting import present_value
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
@@ -92,8 +92,7 @@ class ProfitCurve:
         ParameterError
             If an option is out of range.
         """
-        if isinstance(periods, bool) or not isinstance(periods, int | np.integer) or periods < 1:
-            raise_problems("ProfitCurve.value", [f"periods must be a whole number of at least 1, and is {periods!r}"])
+        raise_problems("ProfitCurve.value", count_problems("periods", periods, least=1))
         ahead = self.predict(len(self.observed) + np.arange(periods))
         return present_value(ahead, annual_discount_rate=annual_discount_rate, periods_per_year=periods_per_year)
 

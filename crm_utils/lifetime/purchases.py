@@ -12,13 +12,14 @@ import pandas as pd
 
 from crm_utils.checks import (
     as_numbers,
-    draws_problems,
+    count_problems,
     index_problems,
     level_problems,
     raise_problems,
     seed_problems,
 )
 from crm_utils.errors import ConvergenceError, DataFloorError
+from crm_utils.lifetime._estimates import normal_draws
 from crm_utils.lifetime._search import Objective, best_of, hessian, newton
 from crm_utils.lifetime.histories import (
     HISTORY,
@@ -656,10 +657,9 @@ class PurchaseResults:
         ParameterError
             If the number of draws is below 1, or the seed is no whole number of 0 or more.
         """
-        raise_problems("parameter_draws", draws_problems(n_draws) + seed_problems(seed))
+        raise_problems("parameter_draws", count_problems("n_draws", n_draws, least=1) + seed_problems(seed))
         centre = np.concatenate([np.log(self.params.iloc[:4]), self.params.iloc[4:]])
-        rng = np.random.default_rng(seed)
-        draws = rng.multivariate_normal(centre, self.covariance.to_numpy(), n_draws, method="cholesky")
+        draws = normal_draws(centre, self.covariance, n_draws, seed=seed)
         draws[:, :4] = np.exp(draws[:, :4])
         return draws
 

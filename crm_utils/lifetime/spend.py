@@ -11,8 +11,8 @@ import pandas as pd
 
 from crm_utils.checks import (
     as_numbers,
+    count_problems,
     customer_problems,
-    draws_problems,
     first_rows,
     index_problems,
     missing_columns,
@@ -20,7 +20,7 @@ from crm_utils.checks import (
     seed_problems,
 )
 from crm_utils.errors import ConvergenceError, DataFloorError
-from crm_utils.lifetime._estimates import log_intervals
+from crm_utils.lifetime._estimates import log_intervals, positive_draws
 from crm_utils.lifetime._newton import maximise
 
 LEAST_CUSTOMERS = 40
@@ -255,10 +255,8 @@ class GammaGammaResults:
         ParameterError
             If the number of draws is below 1, or the seed is no whole number of 0 or more.
         """
-        raise_problems("parameter_draws", draws_problems(n_draws) + seed_problems(seed))
-        of_logs = self.covariance.to_numpy() / np.outer(self.params, self.params)
-        rng = np.random.default_rng(seed)
-        return np.exp(rng.multivariate_normal(np.log(self.params), of_logs, n_draws, method="cholesky"))
+        raise_problems("parameter_draws", count_problems("n_draws", n_draws, least=1) + seed_problems(seed))
+        return positive_draws(self.params, self.covariance, n_draws, seed=seed)
 
     def refits(self, counts: Iterable[np.ndarray]) -> Iterator[np.ndarray | None]:
         """Fit again with the customers drawn otherwise: the case bootstrap.

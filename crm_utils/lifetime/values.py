@@ -12,6 +12,7 @@ import pandas as pd
 
 from crm_utils.checks import (
     as_numbers,
+    count_problems,
     first_rows,
     is_number,
     raise_problems,
@@ -348,8 +349,7 @@ class LifetimeValues:
         pandas.DataFrame
             Rows of `by_customer`, the highest value first, with the index as the first column.
         """
-        if isinstance(customers, bool) or not isinstance(customers, int | np.integer) or customers < 1:
-            raise_problems("values_table", [f"customers must be a whole number of at least 1, and is {customers!r}"])
+        raise_problems("values_table", count_problems("customers", customers, least=1))
         best = self.by_customer.sort_values("value", ascending=False, kind="stable").head(customers)
         return best.rename_axis(best.index.name or "customer").reset_index()
 
