@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,13 +9,9 @@ import numpy as np
 from scipy.special import expit, gammaln, psi
 
 from crm_utils.lifetime.counts import beta_geometric_counts, beta_geometric_pairs
+from crm_utils.lifetime.dropout import ROUGH_STEP, STEP, over_dropout, purchases_until_dropout, stays
 from crm_utils.lifetime.histories import PurchaseRows
 from crm_utils.lifetime.purchases import Parameters, PurchaseModel
-
-# Step of the trapezoidal rule in `_over_dropout`, for full precision and for about five digits.
-_STEP, _ROUGH_STEP = 0.05, 0.2
-# Customers times horizons taken at a time there, to stay in the cache of the processor.
-_CELLS_AT_A_TIME = 1_024
 
 
 @dataclass(frozen=True)
@@ -79,11 +74,11 @@ class _BetaGeometric(PurchaseModel):
         return expit(-log_odds)
 
     def _expected_if_alive(self, params, x, age, horizons, *, rough=False) -> np.ndarray:
-        step = _ROUGH_STEP if rough else _STEP
-        return _over_dropout(_purchases_until_dropout, *self._future(params, x, age), horizons, step=step)
+        step = ROUGH_STEP if rough else STEP
+        return over_dropout(purchases_until_dropout, *self._future(params, x, age), horizons, step=step)
 
     def _stays_if_alive(self, params, x, age, horizon) -> np.ndarray:
-        return _over_dropout(_stays, *self._future(params, x, age), np.array([horizon]))[:, 0]
+        return over_dropout(stays, *self._future(params, x, age), np.array([horizon]))[:, 0]
 
     def _future(self, params, x, age):
         """Distribution of the rate and of the dropout probability of customers alive at `age`."""
@@ -116,52 +111,6 @@ class _BetaGeometric(PurchaseModel):
             stays = rng.random(len(customers)) >= dropout[customers]
             customers, now = customers[stays], now[stays]
         return np.concatenate([np.empty(0, int), *who]), np.concatenate([np.empty(0), *when])
-
-
-def _purchases_until_dropout(p: np.ndarray, shape: np.ndarray, ratio: np.ndarray) -> np.ndarray:
-    """Expected purchases over the rate: (1 − (1 + p·t/rate)^−shape) / p."""
-    return -np.expm1(-shape * np.log1p(p * ratio)) / p
-
-
-def _stays(p: np.ndarray, shape: np.ndarray, ratio: np.ndarray) -> np.ndarray:
-    """Probability over the rate that no purchase was the last: (1 + p·t/rate)^−shape."""
-    return np.exp(-shape * np.log1p(p * ratio))
-
-
-def _over_dropout(
-    quantity: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
-    shape: np.ndarray,
-    rate: np.ndarray,
-    a: Any,
-    b: np.ndarray,
-    horizons: np.ndarray,
-    *,
-    step: float = _STEP,
-) -> np.ndarray:
-    """Mean of a quantity over the dropout probability p ~ Beta(a, b), one row a customer, one column a horizon.
-
-    The closed forms by ₂F₁ have a pole at a = 1 and cancel for large frequencies. This integral has neither trouble:
-    on the logit of p, stretched by sinh, the trapezoidal rule converges exponentially.
-    """
-    a, rate = np.broadcast_to(a, len(shape)), np.broadcast_to(rate, len(shape))
-    reach = np.arcsinh(max(9.0, 40 / np.sqrt(min(a.min(), b.min()))))
-    stretched = np.sinh(np.arange(-np.ceil(reach / step), np.ceil(reach / step) + 1) * step)
-    stretching = 0.5 * np.log1p(stretched**2)
-    means = np.empty((len(shape), len(horizons)))
-    rows = max(1, _CELLS_AT_A_TIME // len(horizons))
-    for first in range(0, len(shape), rows):
-        part = slice(first, first + rows)
-        a_, b_ = a[part, None], b[part, None]
-        logit = np.log(a_ / b_) + np.sqrt(1 / a_ + 1 / b_) * stretched
-        log_rest = np.logaddexp(0, logit)
-        log_p = logit - log_rest
-        log_weight = a_ * log_p - b_ * log_rest + stretching
-        weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
-        weight /= weight.sum(axis=1, keepdims=True)
-        p = np.maximum(np.exp(log_p), 1e-300)[:, None, :]
-        ratio = (horizons / rate[part, None])[:, :, None]
-        means[part] = np.einsum("ijk,ik->ij", quantity(p, shape[part, None, None], ratio), weight)
-    return means
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ import numpy as np
 from scipy.special import betainc, gammaln, xlogy
 
 from crm_utils.checks import count_problems, raise_problems
+from crm_utils.lifetime.dropout import over_dropout, stays
 
 # Gauss–Legendre rule over the time of dropout; rows taken at a time to keep memory small.
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(96)
 _ROWS_AT_A_TIME = 2_048
-# Trapezoidal rule over the dropout probability, on its logit stretched by sinh.
-_STEP = 0.05
 
 
 def beta_geometric_counts(
@@ -168,13 +167,14 @@ def beta_geometric_pairs(r: Any, alpha: Any, a: Any, b: Any, time: Any, *, chanc
     array([0.045])
     """
     r, alpha, a, b, time = _rows("beta_geometric_pairs", 0, r=r, alpha=alpha, a=a, b=b, time=time)
-    pairs = np.empty(len(time))
-    for first in range(0, len(time), _ROWS_AT_A_TIME):
-        part = slice(first, first + _ROWS_AT_A_TIME)
-        pairs[part] = _beta_geometric_pairs_part(
-            *(values[part, None] for values in (r, alpha, a, b, time)), chances_at_start
-        )
-    return pairs
+    # Staying after the earlier purchases turns Beta(a, b) into Beta(a, b + 1), and so on.
+    chances, stayed = 1 + chances_at_start, 1.0
+    for chance in range(chances):
+        stayed = stayed * (b + chance) / (a + b + chance)
+    # Time is in the rate, since each row has its own.
+    rate = np.divide(alpha, time, out=np.full(len(time), np.inf), where=time > 0)
+    bought_at = over_dropout(stays, r + 2, rate, a, b + chances, np.ones(1))[:, 0]
+    return r * (r + 1) / alpha**2 * stayed * bought_at
 
 
 def pareto_pairs(r: Any, alpha: Any, s: Any, beta: Any, time: Any) -> np.ndarray:
@@ -204,17 +204,6 @@ def pareto_pairs(r: Any, alpha: Any, s: Any, beta: Any, time: Any) -> np.ndarray
     """
     r, alpha, s, beta, time = _rows("pareto_pairs", 0, r=r, alpha=alpha, s=s, beta=beta, time=time)
     return r * (r + 1) / alpha**2 * np.exp(-s * np.log1p(time / beta))
-
-
-def _beta_geometric_pairs_part(r, alpha, a, b, time, chances_at_start: int) -> np.ndarray:
-    reach = np.arcsinh(max(9.0, 40 / np.sqrt(min(a.min(), b.min()))))
-    stretched = np.sinh(np.arange(-np.ceil(reach / _STEP), np.ceil(reach / _STEP) + 1) * _STEP)
-    logit = np.log(a / b) + np.sqrt(1 / a + 1 / b) * stretched
-    log_p, log_stays = -np.logaddexp(0, -logit), -np.logaddexp(0, logit)
-    log_weight = a * log_p + b * log_stays + 0.5 * np.log1p(stretched**2)
-    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
-    rate = np.exp((1 + chances_at_start) * log_stays - (r + 2) * np.log1p(np.exp(log_p) * time / alpha))
-    return (r * (r + 1) / alpha**2)[:, 0] * (weight * rate).sum(axis=1) / weight.sum(axis=1)
 
 
 def _pareto_part(r, alpha, s, beta, age, largest: int) -> np.ndarray:

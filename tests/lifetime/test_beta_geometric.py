@@ -13,7 +13,8 @@ from scipy.special import betaln, expit, hyp2f1, log_expit
 from crm_utils.company.public import fetch_cdnow_sample
 from crm_utils.company.summary import purchase_summary
 from crm_utils.errors import ConvergenceError, DataFloorError, ParameterError
-from crm_utils.lifetime.beta_geometric import BetaGeoNBD, ModifiedBetaGeoNBD, _over_dropout, _purchases_until_dropout
+from crm_utils.lifetime.beta_geometric import BetaGeoNBD, ModifiedBetaGeoNBD
+from crm_utils.lifetime.dropout import over_dropout, purchases_until_dropout
 from crm_utils.lifetime.histories import PurchaseRows
 from crm_utils.lifetime.simulation import simulate_histories
 
@@ -80,7 +81,7 @@ def test_expected_purchases_are_the_closed_form_of_fader_hardie_lee_2005_equatio
         (3.0, 2.0, 500.0, 2_000.0, 1e3),
     ],
 )
-def test_expected_purchases_are_the_integral_over_dropout(shape, rate, a, b, horizon):
+def test_expected_purchases_are_the_integralover_dropout(shape, rate, a, b, horizon):
     def integrand(logit):
         p = expit(logit)
         density = np.exp(a * log_expit(logit) + b * log_expit(-logit) - betaln(a, b))
@@ -89,8 +90,8 @@ def test_expected_purchases_are_the_integral_over_dropout(shape, rate, a, b, hor
     centre, spread = np.log(a / b), np.sqrt(1 / a + 1 / b)
     edges = centre + spread * np.array([-30, -20, -8, -4, 0, 4, 8, 20])
     expected = sum(quad(integrand, *edge, epsabs=0, limit=400)[0] for edge in pairwise(edges))
-    found = _over_dropout(
-        _purchases_until_dropout, np.array([shape]), np.array([rate]), a, np.array([b]), np.array([horizon])
+    found = over_dropout(
+        purchases_until_dropout, np.array([shape]), np.array([rate]), a, np.array([b]), np.array([horizon])
     )
     assert found[0, 0] == pytest.approx(expected, rel=1e-7)
 
