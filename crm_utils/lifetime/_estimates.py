@@ -8,21 +8,23 @@ import pandas as pd
 from crm_utils.checks import level_problems, raise_problems
 
 
-def log_intervals(params: pd.Series, std_errors: pd.Series, *, level: float) -> pd.DataFrame:
-    """Estimates of positive parameters with standard errors and intervals that are symmetric on the logarithm."""
+def log_intervals(
+    params: pd.Series, std_errors: pd.Series, *, level: float, positive: int | None = None
+) -> pd.DataFrame:
+    """Estimates with standard errors and intervals.
+
+    Those of the first `positive` parameters (default: all), which are above zero, are symmetric on the logarithm.
+    """
     from scipy.stats import norm
 
     raise_problems("summary_frame", level_problems(level))
-    reach = np.exp(norm.ppf((1 + level) / 2) * std_errors / params)
-    return pd.DataFrame(
-        {
-            "parameter": params.index,
-            "estimate": params.to_numpy(),
-            "std_error": std_errors.to_numpy(),
-            "low": (params / reach).to_numpy(),
-            "high": (params * reach).to_numpy(),
-        }
-    )
+    estimate, error = params.to_numpy(dtype=float), std_errors.to_numpy(dtype=float)
+    reach = norm.ppf((1 + level) / 2) * error
+    low, high = estimate - reach, estimate + reach
+    first = slice(positive)
+    factor = np.exp(reach[first] / estimate[first])
+    low[first], high[first] = estimate[first] / factor, estimate[first] * factor
+    return pd.DataFrame({"parameter": params.index, "estimate": estimate, "std_error": error, "low": low, "high": high})
 
 
 def normal_draws(

@@ -14,12 +14,11 @@ from crm_utils.checks import (
     as_numbers,
     count_problems,
     index_problems,
-    level_problems,
     raise_problems,
     seed_problems,
 )
 from crm_utils.errors import ConvergenceError, DataFloorError
-from crm_utils.lifetime._estimates import normal_draws
+from crm_utils.lifetime._estimates import log_intervals, normal_draws
 from crm_utils.lifetime._search import Objective, best_of, hessian, newton
 from crm_utils.lifetime.histories import (
     HISTORY,
@@ -585,21 +584,7 @@ class PurchaseResults:
         ParameterError
             If the level does not lie between 0 and 1.
         """
-        from scipy.stats import norm
-
-        raise_problems("summary_frame", level_problems(level))
-        reach = norm.ppf((1 + level) / 2) * np.sqrt(np.diag(self.covariance))
-        positive = np.arange(len(self.params)) < 4
-        estimate = self.params.to_numpy()
-        return pd.DataFrame(
-            {
-                "parameter": self.params.index,
-                "estimate": estimate,
-                "std_error": self.std_errors.to_numpy(),
-                "low": np.where(positive, estimate * np.exp(-reach), estimate - reach),
-                "high": np.where(positive, estimate * np.exp(reach), estimate + reach),
-            }
-        )
+        return log_intervals(self.params, self.std_errors, level=level, positive=4)
 
     def frequency_table(self, *, largest: int = 7, level: float = 0.95) -> pd.DataFrame:
         """Customers by number of repeat purchases, against expectation; see `crm_utils.lifetime.frequency_table`."""
