@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, ndtr
 
 from crm_utils.company.simulate._draws import (
     block_ids,
@@ -213,6 +213,34 @@ def _by_group(values: dict[str, float], groups: np.ndarray) -> np.ndarray:
 def _points(scores: np.ndarray, *, mean: float, spread: float, low: int = 1, high: int = 10) -> np.ndarray:
     """Whole points on the answering scale."""
     return np.clip(np.rint(mean + spread * scores), low, high)
+
+
+def expected_points(score: float, *, mean: float, spread: float, low: int = 1, high: int = 10) -> float:
+    """Mean answer of people whose scores are normal around `score` with variance 1, after rounding and clipping.
+
+    Parameters
+    ----------
+    score : float
+        Mean of the standardised scores behind the answer: an item's loading times the people's mean latent score.
+    mean, spread : float
+        Mean and standard deviation of the answer before rounding and clipping, as in `SurveyPlan`.
+    low, high : int, default 1 and 10
+        Ends of the answering scale.
+
+    Returns
+    -------
+    float
+        Points on the scale.
+
+    Examples
+    --------
+    >>> expected_points(0.0, mean=5.5, spread=1.6)
+    5.5
+    >>> round(expected_points(0.0, mean=9.5, spread=1.6), 3)
+    9.091
+    """
+    below = (np.arange(low, high) + 0.5 - mean - spread * score) / spread
+    return float(high - ndtr(below).sum())
 
 
 def _latents_of_wave(

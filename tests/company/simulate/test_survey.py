@@ -15,6 +15,7 @@ from crm_utils.company.simulate.survey import (
     SURVEY,
     SURVEY_SETTINGS,
     age_groups,
+    expected_points,
     simulate_survey,
 )
 
@@ -185,6 +186,14 @@ def test_recommendation_and_journey_follow_what_was_planted(simulated):
     x = np.column_stack([np.ones(len(ratings)), ratings.mean(axis=1), peak, ratings[:, -1]])
     found = np.linalg.lstsq(x, journey["journey_overall"].to_numpy(), rcond=None)[0]
     assert np.abs(found[1:] - [SURVEY.journey_mean, SURVEY.journey_peak, SURVEY.journey_end]).max() < 0.03
+
+
+@pytest.mark.parametrize(("score", "mean", "low", "high"), [(0.4, 7.1, 1, 10), (-1.0, 8.8, 1, 10), (0.2, 3.5, 1, 5)])
+def test_expected_points_are_the_mean_of_rounded_and_clipped_answers(score, mean, low, high):
+    scores = score + np.random.default_rng(2).standard_normal(400_000)
+    points = np.clip(np.rint(mean + 1.6 * scores), low, high)
+    expected = expected_points(score, mean=mean, spread=1.6, low=low, high=high)
+    assert abs(expected - points.mean()) < 4 * points.std() / np.sqrt(len(points))
 
 
 def test_the_oldest_leave_more_blank(simulated):
