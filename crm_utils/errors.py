@@ -31,6 +31,10 @@ class PrivacyError(CrmError):
     """Something would be given away that must not be; the message says which rule, how many rows, what to do."""
 
 
+class ItemWarning(UserWarning):
+    """An item looks wrong, and the estimate goes on; the message says why and what to do."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One breach of the data contract.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,20 +12,19 @@ import pandas as pd
 from crm_utils.checks import level_problems, raise_problems, resampling_problems, seed_problems
 from crm_utils.errors import ConvergenceError, nearest_name
 from crm_utils.intervals import percentile_interval
-from crm_utils.pls.cases import Moments, moments
+from crm_utils.pls.cases import Moments, MomentSource
+from crm_utils.pls.draws import Draws
 from crm_utils.pls.estimates import Estimates, estimates, improper
+from crm_utils.pls.group_means import GroupMeans, group_means
 from crm_utils.pls.quantities import QUANTITIES, labels, parameter_names, values
 
 if TYPE_CHECKING:
     from crm_utils.pls.estimation import PathResults
 
 INTERVALS = ("percentile", "bca")
-# BCa estimates the model once more for every case.
-MOST_CASES_BCA = 5_000
+# BCa estimates the model once more for every unit that is drawn.
+MOST_UNITS_BCA = 5_000
 _WHERE = "PathResults.bootstrap"
-# Weights held at a time, and replicates: what is worked on stays in the processor's cache.
-_WEIGHTS_AT_ONCE = 4_000_000
-_REPLICATES_AT_ONCE = 250
 
 
 def bootstrap(
@@ -34,33 +33,27 @@ def bootstrap(
     """Draw cases and estimate again; see `PathResults.bootstrap`."""
     from threadpoolctl import threadpool_limits
 
-    size = results.n_cases
     problems = resampling_problems(n_boot, 0.95) + seed_problems(seed)
     if intervals not in INTERVALS:
         near = nearest_name(str(intervals), INTERVALS)
         hint = f" (did you mean {near!r}?)" if near else ""
         problems.append(f"intervals must be one of {list(INTERVALS)}, and is {intervals!r}{hint}")
-    elif intervals == "bca" and size > MOST_CASES_BCA:
-        problems.append(
-            f"intervals='bca' is for up to {MOST_CASES_BCA:,} cases, and there are {size:,}; use 'percentile', from "
-            "which it hardly differs in large samples"
-        )
     raise_problems(_WHERE, problems)
-
-    root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-    children = root.spawn(n_boot)
-
-    def drawn(replicate: int) -> np.ndarray:
-        return np.bincount(np.random.default_rng(children[replicate]).integers(0, size, size), minlength=size)
-
-    def without(case: int) -> np.ndarray:
-        return np.arange(size) != case
+    draws = Draws(results.cases, n_boot, seed, where=_WHERE)
+    if intervals == "bca" and draws.units > MOST_UNITS_BCA:
+        kind = "cases" if draws.cases.clusters is None else "clusters"
+        problem = (
+            f"intervals='bca' is for up to {MOST_UNITS_BCA:,} {kind}, and there are {draws.units:,}; use 'percentile', "
+            "from which it hardly differs in large samples"
+        )
+        raise_problems(_WHERE, [problem])
 
     layout, options = results.model.layout(), results.options
+    source = MomentSource(draws.cases)
     # The matrices are too small to share: threads would wait for each other most of the time.
     with threadpool_limits(1, user_api="blas"):
-        items, found = _estimated(results, drawn, n_boot)
-        left_out = _estimated(results, without, size) if intervals == "bca" else None
+        items, found = _estimated(results, source, draws.masses())
+        left_out = _estimated(results, source, draws.masses_without_one()) if intervals == "bca" else None
     failed = ~(found.converged & np.isfinite(found.r_squared[:, list(layout.order)]).all(axis=1))
     out_of_range = ~failed & improper(found, layout, options)
     if (failed | out_of_range).sum() > n_boot - 2:
@@ -69,32 +62,25 @@ def bootstrap(
             f"{int(out_of_range.sum()):,} were improper, so that nothing is left to take intervals from. Use more "
             "cases, fewer items or paths, or consistent=False."
         )
-    return PathBootstrap(results, failed, out_of_range, items, found, left_out)
+    return PathBootstrap(results, draws, failed, out_of_range, items, found, left_out)
 
 
-def _estimated(results: PathResults, times: Callable[[int], np.ndarray], replicates: int) -> tuple[Moments, Estimates]:
-    """Estimates where each case counts as often as `times(replicate)` says."""
-    mass = results.cases.weights
-    counted = mass > 0
-    data, mass = results.cases.data[counted], mass[counted]
+def _estimated(
+    results: PathResults, source: MomentSource, masses: Iterable[tuple[range, np.ndarray]]
+) -> tuple[Moments, Estimates]:
+    """Estimates under each row of weights."""
     layout, reference = results.model.layout(), results.estimates.loadings[0]
     parts = []
-    for batch in _batches(replicates, len(data)):
-        items = moments(data, np.stack([times(replicate) for replicate in batch]) * mass, len(data))
+    for _, mass in masses:
+        items = source.moments(mass)
         parts.append((items, estimates(items, layout, results.options, reference=reference)))
     items, found = zip(*parts, strict=True)
     return _joined(items), _joined(found)
 
 
-def _batches(replicates: int, size: int) -> Iterator[range]:
-    step = int(np.clip(_WEIGHTS_AT_ONCE // size, 1, _REPLICATES_AT_ONCE))
-    for start in range(0, replicates, step):
-        yield range(start, min(start + step, replicates))
-
-
 def _joined(parts):
     kind = type(parts[0])
-    return kind(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(kind)))
+    return kind(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(kind)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +91,8 @@ class PathBootstrap:
     ----------
     results : PathResults
         The estimate from all cases.
+    draws : Draws
+        How often each case was drawn.
     failed : numpy.ndarray of bool, shape (n_boot,)
         Replicates that could not be estimated: an item without variation, collinear constructs, no convergence.
     improper : numpy.ndarray of bool, shape (n_boot,)
@@ -118,11 +106,13 @@ class PathBootstrap:
     """
 
     results: PathResults
+    draws: Draws
     failed: np.ndarray
     improper: np.ndarray
     moments: Moments
     estimates: Estimates
     left_out: tuple[Moments, Estimates] | None
+    _known: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
     def n_boot(self) -> int:
@@ -140,8 +130,9 @@ class PathBootstrap:
         Parameters
         ----------
         quantity : str
-            paths, total_effects, indirect_effects, r_squared, weights, unstandardized_weights, loadings, alpha, rho_a,
-            rho_c, ave, construct_correlations, htmt, item_means or item_standard_deviations.
+            paths, total_effects, indirect_effects, f_squared, vif, r_squared, adjusted_r_squared, weights,
+            unstandardized_weights, loadings, cross_loadings, item_vif, alpha, rho_a, rho_c, ave,
+            construct_correlations, htmt, srmr, item_means or item_standard_deviations.
 
         Returns
         -------
@@ -154,11 +145,50 @@ class PathBootstrap:
             If the quantity is not known.
         """
         self._check_quantity(quantity, "PathBootstrap.replicates")
-        layout = self.results.model.layout()
-        found = values(quantity, self.estimates, self.moments, layout)
+        found = self._values(quantity)[self.usable]
         return pd.DataFrame(
-            found[self.usable], pd.Index(np.flatnonzero(self.usable), name="replicate"), labels(quantity, layout)
+            found,
+            pd.Index(np.flatnonzero(self.usable), name="replicate"),
+            labels(quantity, self.results.model.layout()),
         )
+
+    def masses(self) -> Iterator[tuple[range, np.ndarray]]:
+        """Weights that the replicates rest on: the very draws, made again from their seeds.
+
+        Yields
+        ------
+        batch : range
+            Numbers of the replicates, usable or not.
+        masses : numpy.ndarray of float, shape (replicates of the batch, cases)
+            Times drawn × own weight, of the cases with a weight above zero.
+        """
+        yield from self.draws.masses()
+
+    def group_means(self, groups: Any) -> GroupMeans:
+        """Means of the items by group, in the sample and in every usable replicate.
+
+        Parameters
+        ----------
+        groups : array-like, shape (rows of the data given to fit,)
+            Group of each row; missing for a row in none.
+
+        Returns
+        -------
+        GroupMeans
+            Labels, sizes and means.
+
+        Raises
+        ------
+        ParameterError
+            If the groups do not fit the data, or name none.
+        """
+        return group_means(self, groups)
+
+    def _values(self, quantity: str) -> np.ndarray:
+        """A quantity in every replicate; computed once, for some of them estimate models anew."""
+        if quantity not in self._known:
+            self._known[quantity] = values(quantity, self.results.fit_of(self.estimates, self.moments))
+        return self._known[quantity]
 
     def intervals(self, quantity: str, *, level: float = 0.95) -> pd.DataFrame:
         """Estimates of a quantity with standard errors and intervals.
@@ -188,14 +218,14 @@ class PathBootstrap:
         self._check_quantity(quantity, "PathBootstrap.intervals")
         raise_problems("PathBootstrap.intervals", level_problems(level))
         layout, results = self.results.model.layout(), self.results
-        estimate = values(quantity, results.estimates, results.moments, layout)[0]
-        found = values(quantity, self.estimates, self.moments, layout)[self.usable]
+        estimate = values(quantity, results.fit_of(results.estimates, results.moments))[0]
+        found = self._values(quantity)[self.usable]
         if self.left_out is None:
             low, high = percentile_interval(found, level=level)
         else:
             items, without = self.left_out
             defined = without.converged & ~improper(without, layout, results.options)
-            low, high = _bca(found, estimate, values(quantity, without, items, layout)[defined], level=level)
+            low, high = _bca(found, estimate, values(quantity, results.fit_of(without, items))[defined], level=level)
         return pd.DataFrame(
             {"estimate": estimate, "std_error": found.std(axis=0, ddof=1), "low": low, "high": high},
             labels(quantity, layout),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,14 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import is_number, raise_problems
-from crm_utils.errors import ConvergenceError, DataFloorError, nearest_name
-from crm_utils.pls.assessment import fornell_larcker, heterotrait_monotrait, standardized_residual
+from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, nearest_name
+from crm_utils.pls.assessment import fornell_larcker, heterotrait_monotrait
 from crm_utils.pls.bootstrap import PathBootstrap, bootstrap
-from crm_utils.pls.cases import MISSING, Cases, Moments, moments, read_cases
+from crm_utils.pls.cases import MISSING, Cases, Moments, MomentSource, read_cases
 from crm_utils.pls.estimates import Estimates, Options, estimates, improper
 from crm_utils.pls.iteration import MOST_ITERATIONS, SCHEMES
 from crm_utils.pls.layout import Layout
-from crm_utils.pls.quantities import labels, parameter_names, values
-from crm_utils.pls.structure import implied_correlations, predictor_vif, variance_inflation
+from crm_utils.pls.quantities import Fit, labels, parameter_names, values
 
 if TYPE_CHECKING:
     from crm_utils.pls.model import PathModel
@@ -36,6 +36,7 @@ def estimate(
     consistent: bool,
     missing: str,
     weights: Any,
+    clusters: Any,
     standardize: bool,
     tolerance: float,
 ) -> PathResults:
@@ -54,9 +55,9 @@ def estimate(
     raise_problems(WHERE, problems)
 
     layout = model.layout()
-    cases = read_cases(data, layout.items, missing=missing, weights=weights, where=WHERE)
+    cases = read_cases(data, layout.items, missing=missing, weights=weights, clusters=clusters, where=WHERE)
     _check_cases(cases.count, layout)
-    items = moments(cases.data, cases.weights[None, :], cases.count)
+    items = MomentSource(cases).moments(cases.weights[None, :])
     _check_collinear_items(items.correlations[0], layout)
     options = Options(scheme, bool(consistent), bool(standardize), float(tolerance))
     found = estimates(items, layout, options)
@@ -64,7 +65,10 @@ def estimate(
     _check_constructs(found.correlations[0], layout, options)
     if improper(found, layout, options)[0]:
         raise ConvergenceError(f"{WHERE}: {_improper_reasons(found, layout)}")
-    return PathResults(model, options, missing, cases, items, found)
+    results = PathResults(model, options, missing, cases, items, found)
+    for note in results.notes:
+        warnings.warn(note, ItemWarning, stacklevel=3)
+    return results
 
 
 def _check_cases(cases: int, layout: Layout) -> None:
@@ -204,7 +208,12 @@ class PathResults:
 
     def _series(self, name: str) -> pd.Series:
         layout = self._layout
-        return pd.Series(values(name, self.estimates, self.moments, layout)[0], labels(name, layout), name=name)
+        found = values(name, self.fit_of(self.estimates, self.moments))[0]
+        return pd.Series(found, labels(name, layout), name=name)
+
+    def fit_of(self, found: Estimates, items: Moments) -> Fit:
+        """Other estimates of this model from the same cases, as a bootstrap makes them."""
+        return Fit(found, items, self._layout, self.options, self.n_cases)
 
     def _square(self, table: np.ndarray) -> pd.DataFrame:
         constructs = self._layout.constructs
@@ -291,10 +300,7 @@ class PathResults:
     @cached_property
     def adjusted_r_squared(self) -> pd.Series:
         """R² adjusted for the number of constructs that lead there; NaN for too few cases."""
-        leading = pd.Series([len(self.model.predecessors(name)) for name in self.r_squared.index], self.r_squared.index)
-        cases = self.n_cases
-        adjusted = 1 - (1 - self.r_squared) * (cases - 1) / (cases - leading - 1)
-        return adjusted.rename("adjusted_r_squared")
+        return self._series("adjusted_r_squared")
 
     @cached_property
     def construct_correlations(self) -> pd.DataFrame:
@@ -324,49 +330,20 @@ class PathResults:
     @cached_property
     def vif(self) -> pd.Series:
         """Variance inflation factor of each path's source among all that lead to its target."""
-        layout = self._layout
-        inflation = predictor_vif(self.estimates.correlations, layout)[0]
-        return pd.Series(inflation[layout.arrows], labels("paths", layout), name="vif")
+        return self._series("vif")
 
     @cached_property
     def item_vif(self) -> pd.Series:
         """Variance inflation factor of each item within its construct; NaN for perfectly collinear items."""
-        layout = self._layout
-        inflation = np.full(len(layout.items), np.nan)
-        for construct in range(len(layout.constructs)):
-            block = layout.block(construct)
-            inflation[block] = variance_inflation(self.moments.correlations[:, block[:, None], block])[0]
-        return pd.Series(inflation, labels("weights", layout), name="item_vif")
+        return self._series("item_vif")
 
     @cached_property
     def f_squared(self) -> pd.Series:
         """Effect size of each path: what R² loses when the model is estimated again without it, over 1 − R².
 
         NaN where the smaller model cannot be estimated.
-
-        References
-        ----------
-        .. [1] Cohen, J. (1988). Statistical Power Analysis for the Behavioral Sciences. Erlbaum, section 9.2.
         """
-        layout = self._layout
-        sizes = []
-        for source, target in labels("paths", layout):
-            start, end = layout.constructs.index(source), layout.constructs.index(target)
-            full = self.estimates.r_squared[0, end]
-            reduced = self._explained_without(start, end) if len(layout.sources(end)) > 1 else 0.0
-            sizes.append((full - reduced) / (1 - full))
-        return pd.Series(sizes, labels("paths", layout), name="f_squared")
-
-    def _explained_without(self, start: int, end: int) -> float:
-        layout = self._layout
-        smaller = layout.without(start, end)
-        kept = [layout.items.index(item) for item in smaller.items]
-        correlations = self.moments.correlations[:, np.array(kept)[:, None], kept]
-        items = Moments(self.moments.means[:, kept], self.moments.spreads[:, kept], correlations)
-        found = estimates(items, smaller, self.options)
-        if not found.converged[0] or improper(found, smaller, self.options)[0]:
-            return np.nan
-        return float(found.r_squared[0, smaller.constructs.index(layout.constructs[end])])
+        return self._series("f_squared")
 
     @cached_property
     def srmr(self) -> pd.Series:
@@ -376,21 +353,21 @@ class PathResults:
         Consistent estimates take constructs of mode A for common factors; otherwise constructs are composites, whose
         items correlate freely.
         """
-        layout, found = self._layout, self.estimates
-        factors = layout.reflective & self.options.consistent
-        structures = {
-            "saturated": found.correlations,
-            "estimated": implied_correlations(found.correlations, found.paths, layout),
-        }
-        return pd.Series(
-            {
-                name: standardized_residual(
-                    self.moments.correlations, found.loadings, structure, layout, factors=factors
-                )[0]
-                for name, structure in structures.items()
-            },
-            name="srmr",
-        )
+        return self._series("srmr")
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What looks wrong with the items, as sentences; also given as an `ItemWarning` when the model is fitted."""
+        layout, loadings = self._layout, self.estimates.loadings[0]
+        notes = [
+            f"The item {layout.items[item]} points against the others of {layout.constructs[layout.owner[item]]} (its "
+            f"loading is {loadings[item]:.2f}). Is it worded the other way round? Then turn it round (low + high − "
+            "answer) before the fit; else leave it out."
+            for item in np.flatnonzero(layout.reflective[layout.owner] & (loadings < 0))
+        ]
+        if self.cases.unanswered:
+            notes.append(f"{self.cases.unanswered:,} cases have no value for any item and are left out.")
+        return tuple(notes)
 
     def summary_frame(self) -> pd.DataFrame:
         """Estimates in one table.

@@ -120,6 +120,7 @@ class PathModel:
         consistent: bool = False,
         missing: str = "error",
         weights: Any = None,
+        clusters: Any = None,
         standardize: bool = True,
         tolerance: float = 1e-7,
     ) -> PathResults:
@@ -135,11 +136,16 @@ class PathModel:
         consistent : bool, default False
             Whether correlations and loadings are corrected for the unreliability of constructs of mode A with two
             items or more (PLSc [1]_).
-        missing : {"error", "listwise", "mean"}, default "error"
-            What to do about missing values: stop, leave out the case, or put in the item's (weighted) mean.
-            The mean pulls correlations towards zero.
+        missing : {"error", "listwise", "mean", "em"}, default "error"
+            What to do about missing values: stop; leave out the case; put in the item's (weighted) mean, which pulls
+            correlations towards zero; or take the moments of a normal distribution that are most likely given all
+            values that are there (EM algorithm [2]_), with scores from what is expected of the others. The last holds
+            where what is missing depends on values that are there; listwise only where it depends on nothing.
         weights : str or array-like of float, shape (n,), optional
             Weight of each case, 0 or more: a column of `data`, or values. Only their ratios matter.
+        clusters : str or array-like, shape (n,), optional
+            Which cases belong together, such as answers of one person: a column of `data`, or labels. The estimate
+            does not depend on them; the bootstrap draws whole clusters.
         standardize : bool, default True
             Whether items count by their correlations. False: by their covariances, so that items with a wider spread
             count for more; only where all items are on one scale.
@@ -160,12 +166,19 @@ class PathModel:
             If there are fewer cases than the regressions need.
         ConvergenceError
             If the iteration does not settle, constructs that lead to the same one are perfectly collinear, or
-            `consistent` estimates are improper.
+            `consistent` estimates are improper, or the moments of incomplete cases do not settle.
+
+        Warns
+        -----
+        ItemWarning
+            If an item points against the others of its construct, or cases without any value are left out.
 
         References
         ----------
         .. [1] Dijkstra, T. K. & Henseler, J. (2015). Consistent partial least squares path modeling. MIS Quarterly
            39(2), 297–316.
+        .. [2] Little, R. J. A. & Rubin, D. B. (2002). Statistical Analysis with Missing Data, 2nd ed. Wiley,
+           section 11.2.
 
         Examples
         --------
@@ -186,6 +199,7 @@ class PathModel:
             consistent=consistent,
             missing=missing,
             weights=weights,
+            clusters=clusters,
             standardize=standardize,
             tolerance=tolerance,
         )

@@ -66,7 +66,7 @@ def test_a_case_that_is_drawn_keeps_its_weight_and_one_without_weight_is_not_dra
 def test_replicates_do_not_depend_on_batches_nor_on_how_many_there_are(sample, chain, monkeypatch, size):
     results = chain.fit(sample)
     many = results.bootstrap(40, seed=11)
-    monkeypatch.setattr("crm_utils.pls.bootstrap._REPLICATES_AT_ONCE", size)
+    monkeypatch.setattr("crm_utils.pls.draws._REPLICATES_AT_ONCE", size)
     few = results.bootstrap(20, seed=11)
     for name in QUANTITIES:
         first = many.replicates(name).loc[:19]

@@ -253,7 +253,7 @@ class TestMissing:
         gappy.loc[::2, "a1"] = np.nan
         gappy.loc[1::2, "b1"] = np.nan
         with pytest.raises(
-            DataFloorError, match="no case of 20 is left with a value for every item; use missing='mean'"
+            DataFloorError, match="no case of 20 is left with a value for every item; use missing='em' or 'mean'"
         ):
             chain.fit(gappy, missing="listwise")
 

@@ -1,0 +1,152 @@
+"""Incomplete cases: the likelihood's maximum, values missing for a reason, and replicates against a new search."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize
+
+from crm_utils.errors import ConvergenceError, ParameterError
+from crm_utils.pls import PathModel
+from crm_utils.pls.incomplete import complete
+
+
+def holes(values, share, seed=3):
+    """Values with some missing completely at random, and at least one left in each case."""
+    rng = np.random.default_rng(seed)
+    gone = rng.random(values.shape) < share
+    gone[gone.all(axis=1), 0] = False
+    return np.where(gone, np.nan, values)
+
+
+@pytest.fixture
+def sample(planted):
+    full = planted(400)
+    return pd.DataFrame(holes(full.to_numpy(), 0.08), columns=full.columns)
+
+
+def negative_log_likelihood(means, covariances, values):
+    total = 0.0
+    for row in values:
+        there = ~np.isnan(row)
+        part, deviation = covariances[np.ix_(there, there)], row[there] - means[there]
+        total += np.linalg.slogdet(part)[1] / 2 + deviation @ np.linalg.solve(part, deviation) / 2
+    return total
+
+
+def test_moments_maximise_the_likelihood_of_what_was_seen():
+    rng = np.random.default_rng(5)
+    values = holes(rng.multivariate_normal([1, 2, 3], [[2, 1, 0.5], [1, 1.5, 0.4], [0.5, 0.4, 1]], size=80), 0.25)
+
+    def unpack(parameters):
+        root = np.zeros((3, 3))
+        root[np.tril_indices(3)] = parameters[3:]
+        return parameters[:3], root @ root.T
+
+    start = np.r_[np.nanmean(values, axis=0), np.eye(3)[np.tril_indices(3)]]
+    best = minimize(lambda given: negative_log_likelihood(*unpack(given), values), start, method="BFGS", tol=1e-8)
+    means, covariances = unpack(best.x)
+    found = complete(values, np.ones(80), ["x", "y", "z"], regress=True, where="here")
+    assert found.centre == pytest.approx(means, abs=2e-4)
+    assert found.products == pytest.approx(covariances, abs=5e-4)
+
+
+def test_without_gaps_it_is_the_plain_estimate(chain, planted):
+    data = planted(150)
+    pd.testing.assert_series_equal(chain.fit(data, missing="em").paths, chain.fit(data).paths, rtol=0, atol=1e-12)
+
+
+def test_what_is_missing_for_a_seen_reason_does_not_bias_it(chain, planted):
+    full = planted(20_000)
+    data = full.copy()
+    # Who is low on b1 mostly leaves c1 and c2 blank: the mean of c falls out, and listwise sees other people.
+    silent = np.random.default_rng(4).random(len(data)) < np.where(full["b1"] < 0, 0.8, 0.05)
+    data.loc[silent, ["c1", "c2"]] = np.nan
+    whole, em, listwise = (chain.fit(frame, missing=how) for frame, how in
+                           ((full, "error"), (data, "em"), (data, "listwise")))  # fmt: skip
+    means = [fit.moments.means[0, 6] for fit in (whole, em, listwise)]
+    assert abs(means[1] - means[0]) < 0.02
+    assert abs(means[2] - means[0]) > 0.15
+    assert (em.paths - whole.paths).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("missing", ["em", "mean"])
+def test_replicates_follow_a_new_search_in_the_rows_drawn(sample, chain, missing):
+    results = chain.fit(sample, missing=missing)
+    bootstrap = results.bootstrap(40, seed=11)
+    rows = [np.random.default_rng(child).integers(0, 400, 400) for child in np.random.SeedSequence(11).spawn(40)]
+    again = pd.DataFrame([chain.fit(sample.iloc[drawn], missing=missing).paths for drawn in rows])
+    found = bootstrap.replicates("paths")
+    errors = found.to_numpy() - again.to_numpy()
+    # To first order in the deviation: what is left is small beside the spread of the replicates.
+    assert np.abs(errors).max() < 0.25 * again.std().min()
+    assert np.abs(errors).mean() < 0.05 * again.std().min()
+    means = np.array([chain.fit(sample.iloc[drawn], missing=missing).moments.means[0] for drawn in rows])
+    assert np.abs(bootstrap.moments.means - means).max() < 0.25 * means.std(axis=0).min()
+
+
+def test_missing_answers_widen_the_intervals(chain, planted):
+    full = planted(400)
+    data = full.copy()
+    data.loc[data.index % 2 == 0, "c1"] = np.nan
+    widths = [
+        frame.pipe(lambda given: chain.fit(given, missing="em").bootstrap(400, seed=1).intervals("item_means")).loc[
+            ("c", "c1"), "std_error"
+        ]
+        for frame in (full, data)
+    ]
+    # Half of the answers, and the other items tell about 60 % of what the rest would have been.
+    assert 1.1 < widths[1] / widths[0] < np.sqrt(2)
+
+
+def test_scores_of_incomplete_cases_are_there_and_the_share_is_told(sample, chain):
+    results = chain.fit(sample, missing="em")
+    assert results.scores.shape == (400, 3)
+    assert results.scores.notna().all(axis=None)
+    assert results.missing_share.to_numpy() == pytest.approx(sample.isna().mean().to_numpy())
+
+
+def test_a_case_without_any_value_is_left_out_and_counted(sample, chain):
+    data = sample.copy()
+    data.iloc[5] = np.nan
+    with pytest.warns(UserWarning, match="1 cases have no value for any item"):
+        results = chain.fit(data, missing="em")
+    assert results.n_cases == 399
+    pd.testing.assert_series_equal(results.paths, chain.fit(data.drop(index=5), missing="em").paths)
+
+
+def test_weights_count_like_repeated_cases(sample, chain):
+    mass = np.random.default_rng(8).integers(1, 4, len(sample))
+    repeated = sample.loc[sample.index.repeat(mass)].reset_index(drop=True)
+    weighted = chain.fit(sample, missing="em", weights=mass).paths
+    pd.testing.assert_series_equal(weighted, chain.fit(repeated, missing="em").paths, rtol=0, atol=1e-6)
+
+
+def test_another_unit_of_an_item_changes_nothing(sample, chain):
+    changed = sample.assign(b2=1000 + 25 * sample["b2"])
+    one, other = (chain.fit(data, missing="em") for data in (sample, changed))
+    pd.testing.assert_series_equal(one.paths, other.paths, rtol=0, atol=1e-10)
+    first, second = (fit.bootstrap(30, seed=2).replicates("paths") for fit in (one, other))
+    pd.testing.assert_frame_equal(first, second, rtol=0, atol=1e-9)
+
+
+def test_items_never_seen_together(chain, planted):
+    data = planted(200)
+    data.loc[:99, "a1"] = np.nan
+    data.loc[100:, "b1"] = np.nan
+    with pytest.raises(ParameterError, match="values of both a1 and b1"):
+        chain.fit(data, missing="em")
+
+
+def test_items_that_determine_each_other(chain, planted):
+    data = planted(200)
+    data["b2"] = 2 * data["b1"] + 1
+    data.loc[:20, "c1"] = np.nan
+    with pytest.raises(ConvergenceError, match="the items b1, b2 determine each other exactly"):
+        chain.fit(data, missing="em")
+
+
+def test_missing_em_on_a_model_with_weights_of_zero(sample):
+    model = PathModel({"a": ["a1", "a2"], "c": ["c1", "c2"]}, [("a", "c")])
+    mass = np.r_[np.zeros(100), np.ones(300)]
+    weighted = model.fit(sample, missing="em", weights=mass)
+    assert weighted.paths.iloc[0] == pytest.approx(model.fit(sample.iloc[100:], missing="em").paths.iloc[0], abs=1e-6)
