@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -50,3 +51,79 @@ def percentile_interval(replicates: np.ndarray, *, level: float) -> tuple[np.nda
         tails = [(1 - level) / 2, (1 + level) / 2]
         low[defined], high[defined] = np.nanquantile(replicates[:, defined], tails, axis=0)
     return low, high
+
+
+@dataclass(frozen=True)
+class SampleMean:
+    """Weighted mean of a sample, and what each unit contributes to its error.
+
+    Attributes
+    ----------
+    estimate, std_error : float
+        Mean and standard error; NaN for no values, and for fewer than two units.
+    units : int
+        Clusters (or cases) with a value.
+    cases : int
+        Values.
+    influence : numpy.ndarray of float, shape (clusters,)
+        Contribution of each cluster of the whole sample; they add up to zero, and their squares to the variance but
+        for the factor units/(units − 1).
+    """
+
+    estimate: float
+    std_error: float
+    units: int
+    cases: int
+    influence: np.ndarray
+
+    def interval(self, *, level: float) -> tuple[float, float]:
+        """Interval by Student's t with as many degrees of freedom as units less one."""
+        from scipy.stats import t
+
+        if self.units < 2:
+            return np.nan, np.nan
+        reach = t.ppf((1 + level) / 2, self.units - 1) * self.std_error
+        return self.estimate - reach, self.estimate + reach
+
+
+def sample_mean(
+    values: np.ndarray, *, weights: np.ndarray | None = None, clusters: np.ndarray | None = None
+) -> SampleMean:
+    """Mean of a sample with weights and clusters, with the linearised standard error.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float, shape (n,)
+        Values; NaN is left out.
+    weights : numpy.ndarray of float, shape (n,), optional
+        Weights, 0 or more.
+    clusters : numpy.ndarray of int, shape (n,), optional
+        Number of the cluster, from 0, that each case belongs to; cases of one cluster may go together.
+
+    Returns
+    -------
+    SampleMean
+        The mean.
+
+    References
+    ----------
+    .. [1] Särndal, C.-E., Swensson, B. & Wretman, J. (1992). Model Assisted Survey Sampling. Springer, section 5.5.
+
+    Examples
+    --------
+    >>> mean = sample_mean(np.array([1.0, 2.0, 3.0, np.nan]))
+    >>> mean.estimate, round(mean.std_error, 4), mean.units
+    (2.0, 0.5774, 3)
+    """
+    values = np.asarray(values, dtype=float)
+    codes = np.arange(len(values)) if clusters is None else np.asarray(clusters)
+    mass = np.where(np.isnan(values), 0.0, 1.0 if weights is None else np.asarray(weights, dtype=float))
+    total, cases = mass.sum(), int((mass > 0).sum())
+    size = int(codes.max()) + 1 if len(codes) else 0
+    if not total > 0:
+        return SampleMean(np.nan, np.nan, 0, cases, np.zeros(size))
+    estimate = float(mass @ np.nan_to_num(values) / total)
+    influence = np.bincount(codes, mass * (np.nan_to_num(values) - estimate), minlength=size) / total
+    units = len(np.unique(codes[mass > 0]))
+    error = np.sqrt(units / (units - 1) * (influence**2).sum()) if units > 1 else np.nan
+    return SampleMean(estimate, float(error), units, cases, influence)

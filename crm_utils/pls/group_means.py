@@ -83,23 +83,28 @@ def group_codes(groups: Any, cases: Cases, *, where: str) -> tuple[np.ndarray, p
     return codes, labels
 
 
+def means_by_group(cases: Cases, groups: Any, *, where: str) -> tuple[pd.Index, list[np.ndarray], np.ndarray]:
+    """Groups of cases, the positions of their cases, and their means, shape (groups, items)."""
+    codes, labels = group_codes(groups, cases, where=where)
+    members = [np.flatnonzero(codes == group) for group in range(len(labels))]
+    means = [np.average(cases.data[rows], axis=0, weights=cases.weights[rows]) for rows in members]
+    return labels, members, np.stack(means)
+
+
 def group_means(bootstrap: PathBootstrap, groups: Any) -> GroupMeans:
     """Means of the items by group; see `PathBootstrap.group_means`.
 
-    The mean of an item in a group moves around its estimate by the deviation of the (completed) answers drawn, over
+    The mean of an item in a group moves around its estimate by the deviation of the (completed) values drawn, over
     the share of them that was there: what was filled in is not taken for seen.
     """
     cases = bootstrap.draws.cases
-    codes, labels = group_codes(groups, cases, where=_WHERE)
-    count, items = len(labels), cases.data.shape[1]
-    members = [np.flatnonzero(codes == group) for group in range(count)]
-    estimates = np.stack([np.average(cases.data[rows], axis=0, weights=cases.weights[rows]) for rows in members])
-    seen = np.ones((count, items))
+    labels, members, estimates = means_by_group(cases, groups, where=_WHERE)
+    seen = np.ones_like(estimates)
     if cases.completion is not None:
         there = ~cases.completion.absent[cases.completion.pattern]
         seen = np.stack([np.average(there[rows], axis=0, weights=cases.weights[rows]) for rows in members])
         seen = np.where(seen > 0, seen, np.nan)
-    replicates = np.empty((bootstrap.n_boot, count, items))
+    replicates = np.empty((bootstrap.n_boot, *estimates.shape))
     for batch, masses in bootstrap.masses():
         for group, rows in enumerate(members):
             mass = masses[:, rows]

@@ -137,7 +137,7 @@ def complete(values: np.ndarray, mass: np.ndarray, items: Sequence[str], *, regr
         absent[number, pattern.absent] = True
     units = np.outer(scale, scale)
     return Completion(
-        data=start + scale * completed,
+        data=np.where(given, values, start + scale * completed),
         pattern=member,
         absent=absent,
         covariances=left * units,
