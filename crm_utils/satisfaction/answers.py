@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import first_rows, is_number, missing_columns, raise_problems
+from crm_utils.checks import first_rows, is_number, level_problems, missing_columns, raise_problems
 from crm_utils.company import Company
-from crm_utils.errors import DataFloorError
+from crm_utils.language import tr
 
 _WHERE = "survey_answers"
+# A correlation of fewer answers than this says nothing about an item.
+_FEWEST_ANSWERS = 10
 
 
 def survey_answers(company: Company) -> pd.DataFrame:
@@ -70,7 +72,8 @@ def scale_problems(answers: pd.DataFrame, items: Sequence[str], scale: tuple[flo
     list of str
         One sentence without full stop a problem.
     """
-    if len(tuple(scale)) != 2 or not all(map(is_number, scale)) or scale[0] >= scale[1]:
+    pair = scale if isinstance(scale, Sequence | np.ndarray) and not isinstance(scale, str) else ()
+    if len(pair) != 2 or not all(map(is_number, pair)) or pair[0] >= pair[1]:
         return [f"scale must be the lowest and the highest answer, such as (1, 10), and is {scale!r}"]
     problems = []
     for item in items:
@@ -110,9 +113,7 @@ def usable_constructs(
     >>> usable_constructs(answers, {"value": ["v1", "v2"]})
     ({'value': ('v1',)}, ('The item v2 of value is 7 in every answer and is left out: it tells nothing.',))
     """
-    raise_problems(
-        "usable_constructs", missing_columns(answers, [i for items in constructs.values() for i in items], "answers")
-    )
+    _listed(answers, constructs, "usable_constructs")
     kept: dict[str, tuple[str, ...]] = {}
     reasons = []
     for construct, items in constructs.items():
@@ -146,13 +147,20 @@ def missing_answers_table(answers: pd.DataFrame, constructs: Mapping[str, Sequen
     Returns
     -------
     pandas.DataFrame
-        One row an item: ``construct``, ``item``, ``answers``, ``missing_share``.
+        One row an item: ``construct``, ``item``, ``answers``, ``missing_share``. The last row counts the
+        questionnaires in which every item is answered.
+
+    Examples
+    --------
+    >>> answers = pd.DataFrame({"v1": [3.0, 5.0, None, 4.0], "v2": [7.0, None, 6.0, 8.0]})
+    >>> missing_answers_table(answers, {"value": ["v1", "v2"]})["missing_share"].tolist()
+    [0.25, 0.25, 0.5]
     """
-    items = [(construct, item) for construct, names in constructs.items() for item in names]
-    raise_problems("missing_answers_table", missing_columns(answers, [item for _, item in items], "answers"))
-    table = pd.DataFrame(items, columns=["construct", "item"])
-    table["answers"] = [int(answers[item].notna().sum()) for item in table["item"]]
-    table["missing_share"] = 1 - table["answers"] / max(len(answers), 1)
+    items = _listed(answers, constructs, "missing_answers_table")
+    given = answers[[item for _, item in items]].notna()
+    table = pd.DataFrame([*items, (tr("all"), tr("every item"))], columns=["construct", "item"])
+    table["answers"] = [*given.sum().astype(int), int(given.all(axis=1).sum())]
+    table["missing_share"] = 1 - table["answers"] / len(answers) if len(answers) else np.nan
     return table
 
 
@@ -164,7 +172,7 @@ def suspected_reversals(
     Parameters
     ----------
     answers : pandas.DataFrame
-        Answers, reversed items already turned round.
+        Answers, declared reversed items already turned round.
     constructs : mapping of str to sequence of str
         Items by construct; constructs with one item are not looked at.
     level : float, default 0.95
@@ -174,26 +182,74 @@ def suspected_reversals(
     -------
     pandas.DataFrame
         One row an item: ``construct``, ``item``, ``correlation`` with the mean of the construct's other items,
-        ``low``, ``high``, ``suspected`` (the whole interval is below zero). With two items both are suspected.
+        ``low``, ``high``, ``suspected`` (the whole interval is below zero). The most suspect item is found first and
+        left out of the others' rest, then the next. Of two items, both are suspected. NaN for an item without
+        variation, or with fewer than ten people who answered it and another one of its construct.
 
     Raises
     ------
-    DataFloorError
-        If fewer than ten people answered an item and another one of its construct.
-    """
-    from scipy.stats import norm
+    ParameterError
+        If an item is not in the table, or the level out of range.
 
+    References
+    ----------
+    .. [1] Fisher, R. A. (1921). On the "probable error" of a coefficient of correlation deduced from a small sample.
+       Metron 1, 3–32.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(7)
+    >>> value = rng.normal(size=(100, 1)) + rng.normal(size=(100, 3))
+    >>> answers = pd.DataFrame(value * [1, 1, -1], columns=["v1", "v2", "v3"])
+    >>> suspected_reversals(answers, {"value": ["v1", "v2", "v3"]})["suspected"].tolist()
+    [False, False, True]
+    """
+    raise_problems("suspected_reversals", level_problems(level))
+    _listed(answers, constructs, "suspected_reversals")
     rows = []
     for construct, items in constructs.items():
-        for item in items if len(items) > 1 else ():
-            rest = answers[[other for other in items if other != item]].mean(axis=1)
-            both = pd.DataFrame({"item": answers[item], "rest": rest}).dropna()
-            if len(both) < 10:
-                raise DataFloorError(
-                    f"Needs at least 10 answers to {item} and the rest of {construct}; has {len(both)}."
-                )
-            correlation = both["item"].corr(both["rest"])
-            reach = norm.ppf((1 + level) / 2) / np.sqrt(len(both) - 3)
-            low, high = np.tanh(np.arctanh(np.clip(correlation, -1 + 1e-12, 1 - 1e-12)) + np.array([-reach, reach]))
-            rows.append((construct, item, correlation, low, high, high < 0))
+        if len(items) < 2:
+            continue
+        suspects = _suspects(answers, items, level)
+        for item in items:
+            others = [other for other in items if other != item]
+            trusted = [other for other in others if other not in suspects] or others
+            rows.append((construct, item, *_with_rest(answers, item, trusted, level), item in suspects))
     return pd.DataFrame(rows, columns=["construct", "item", "correlation", "low", "high", "suspected"])
+
+
+def _suspects(answers: pd.DataFrame, items: Sequence[str], level: float) -> set[str]:
+    """Items against the rest, the worst first: one that is turned spoils the rest for all others."""
+    left = list(items)
+    while len(left) > 1:
+        found = {item: _with_rest(answers, item, [other for other in left if other != item], level) for item in left}
+        against = [item for item in left if found[item][2] < 0]
+        if not against:
+            break
+        if len(left) == 2:
+            left = []
+        else:
+            left.remove(min(against, key=lambda item: found[item][0]))
+    return set(items) - set(left)
+
+
+def _with_rest(answers: pd.DataFrame, item: str, others: Sequence[str], level: float) -> tuple[float, float, float]:
+    """Correlation of an item with the mean of others, and its interval."""
+    from scipy.stats import norm
+
+    rest = answers[list(others)].mean(axis=1)
+    both = pd.DataFrame({"item": answers[item], "rest": rest}).dropna().astype(float)
+    if len(both) < _FEWEST_ANSWERS or (both.max() == both.min()).any():
+        return np.nan, np.nan, np.nan
+    correlation = both["item"].corr(both["rest"])
+    # Short of ±1, where Fisher's z is endless.
+    centre = np.arctanh(np.clip(correlation, -1 + 1e-12, 1 - 1e-12))
+    reach = norm.ppf((1 + level) / 2) / np.sqrt(len(both) - 3)
+    return correlation, np.tanh(centre - reach), np.tanh(centre + reach)
+
+
+def _listed(answers: pd.DataFrame, constructs: Mapping[str, Sequence[str]], where: str) -> list[tuple[str, str]]:
+    """Construct and item of every item, all of which must be columns."""
+    items = [(construct, item) for construct, names in constructs.items() for item in names]
+    raise_problems(where, missing_columns(answers, [item for _, item in items], "answers"))
+    return items

@@ -13,7 +13,9 @@ from crm_utils.intervals import percentile_interval
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 from crm_utils.pls import PathBootstrap, PathResults
-from crm_utils.satisfaction.index import Scale, index_replicates, index_scores, index_units
+from crm_utils.pls.cases import Moments
+from crm_utils.pls.estimates import Estimates
+from crm_utils.satisfaction.index import Scale, bootstrap_indices, index_scores, index_units, item_limits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,10 +32,16 @@ def importance_performance(
     items: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Set what each construct does for a target beside how well it is rated.
+    r"""Set what each construct does for a target beside how well it is rated.
 
     Importance is the total effect on the target in index points: by how many points the target's index rises when
-    the construct's own rises by one, everything that follows from it included. Performance is the index.
+    the construct's own rises by one, everything that follows from it included:
+
+    .. math:: b \, \sigma_\text{target} / \sigma, \quad \sigma = 100 / \sum_i w_i (\text{max}_i - \text{min}_i)
+
+    with the total effect b of standardised constructs and unstandardised weights w; σ is the standard deviation of the
+    index. Consistent estimates are about constructs without the error of their items, and take σ without it too (times
+    the root of ρ_A). Performance is the index.
 
     Parameters
     ----------
@@ -54,92 +62,98 @@ def importance_performance(
     pandas.DataFrame
         By construct (or construct and item) with an effect on the target, most important first: ``importance``,
         ``performance``; with a bootstrap ``importance_low``, ``importance_high``, ``performance_low``,
-        ``performance_high`` and, for constructs, ``first``: the share of replicates in which improving it by a tenth
-        of the room up to 100 would raise the target most. ``region``: "work here first" (important, not yet good),
-        "keep it up", "low priority", "possible overkill", by the means of both columns.
+        ``performance_high`` and, for constructs, ``first_share``: the share of replicates in which it is the first
+        priority, for closing the same part of its gap to 100 would raise the target most (importance × (100 −
+        performance)). ``region``: "work here first" (important, not yet good), "keep it up", "low priority",
+        "possible overkill", by the means of both columns. What lowers the target, such as complaints, is in the region
+        "less is better", has its gap to 0, and is no part of the means.
 
     Raises
     ------
     ParameterError
-        If the target is not known or nothing leads to it.
+        If the target is not known or nothing leads to it; and as in `index_scores`.
 
     References
     ----------
     .. [1] Ringle, C. M. & Sarstedt, M. (2016). Gain more insight from your PLS-SEM results: the importance-performance
        map analysis. Industrial Management & Data Systems 116(9), 1865–1886.
     .. [2] Martilla, J. A. & James, J. C. (1977). Importance-performance analysis. Journal of Marketing 41(1), 77–79.
+
+    Examples
+    --------
+    >>> from crm_utils.pls import PathModel
+    >>> rng = np.random.default_rng(7)
+    >>> service, price = rng.normal([7, 5], 1, size=(500, 2)).T
+    >>> loyalty = 1 + 0.6 * service + 0.2 * price + rng.normal(scale=0.3, size=500)
+    >>> answers = pd.DataFrame({"s": service, "p": price, "l": loyalty})
+    >>> model = PathModel(
+    ...     {"service": ["s"], "price": ["p"], "loyalty": ["l"]}, [("service", "loyalty"), ("price", "loyalty")]
+    ... )
+    >>> importance_performance(model.fit(answers), "loyalty", scale=(0, 12))["importance"].round(1).to_dict()
+    {'service': 0.6, 'price': 0.2}
     """
     drawn = results if isinstance(results, PathBootstrap) else None
     found = drawn.results if drawn else results
-    problems = level_problems(level)
     layout = found.model.layout()
     if target not in layout.constructs:
         near = nearest_name(str(target), layout.constructs)
         hint = f" (did you mean {near!r}?)" if near else ""
-        problems.append(f"target must be one of {', '.join(layout.constructs)}, and is {target!r}{hint}")
-    raise_problems(_WHERE, problems)
+        known = ", ".join(layout.constructs)
+        raise_problems(_WHERE, [*level_problems(level), f"target must be one of {known}, and is {target!r}{hint}"])
     end = layout.constructs.index(target)
     sources = np.flatnonzero(layout.reaches()[:, end])
     if not len(sources):
         raise_problems(_WHERE, [f"nothing leads to {target}; choose a construct that paths lead to"])
 
     scores = index_scores(results, scale=scale, rule=rule, level=level)
-    estimate = _importance(found, found.estimates.total_effects, _raw_weights(found), scale, sources, end)[0]
-    replicates = None
-    if drawn:
-        usable = drawn.usable
-        raw = (drawn.estimates.weights / drawn.moments.spreads)[usable]
-        replicates = _importance(found, drawn.estimates.total_effects[usable], raw, scale, sources, end)
+    estimate = _importance(found, found.estimates, found.moments, scale, sources, end)
+    moved = _importance(found, drawn.estimates, drawn.moments, scale, sources, end)[drawn.usable] if drawn else None
     if items:
-        table = _of_items(found, drawn, estimate, replicates, sources, scale, level)
+        table = _of_items(results, estimate, moved, sources, scale, level)
     else:
         names = pd.Index(np.array(layout.constructs, dtype=object)[sources], name="construct")
-        table = pd.DataFrame({"importance": estimate, "performance": scores.loc[names, "index"].to_numpy()}, names)
+        table = pd.DataFrame({"importance": estimate[0], "performance": scores.loc[names, "index"]}, names)
         if drawn:
-            table["importance_low"], table["importance_high"] = percentile_interval(replicates, level=level)
-            table["performance_low"] = scores.loc[names, "low"].to_numpy()
-            table["performance_high"] = scores.loc[names, "high"].to_numpy()
-            rated = index_replicates(drawn, scale=scale, rule=rule).replicates[:, 0, sources]
-            best = (replicates * (100 - rated)).argmax(axis=1)
-            table["first"] = np.bincount(best, minlength=len(sources)) / len(best)
+            table["importance_low"], table["importance_high"] = percentile_interval(moved, level=level)
+            table[["performance_low", "performance_high"]] = scores.loc[names, ["low", "high"]]
+            rated = bootstrap_indices(drawn, scale=scale, rule=rule).replicates[:, 0, sources]
+            best = np.where(moved >= 0, moved * (100 - rated), -moved * rated).argmax(axis=1)
+            table["first_share"] = np.bincount(best, minlength=len(sources)) / len(best)
     table["region"] = _regions(table)
-    return table.sort_values("importance", ascending=False)
-
-
-def _raw_weights(found: PathResults) -> np.ndarray:
-    return found.estimates.weights / found.moments.spreads
+    return table.sort_values("importance", ascending=False, kind="stable")
 
 
 def _importance(
-    found: PathResults, effects: np.ndarray, weights: np.ndarray, scale: Scale, sources: np.ndarray, end: int
+    found: PathResults, estimates: Estimates, items: Moments, scale: Scale, sources: np.ndarray, end: int
 ) -> np.ndarray:
-    """Total effects in points of the target's index for a point of the source's."""
-    points = index_units(found, weights, scale)
-    return effects[:, sources, end] * points[:, end, None] / points[:, sources]
+    """Total effects in points of the target's index for a point of the source's, shape (replicates, sources)."""
+    # Replicates that are not usable may lack a root or a weight; they are left out by the caller.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        points = index_units(found, estimates, items, scale)
+        return estimates.total_effects[:, sources, end] * points[:, end, None] / points[:, sources]
 
 
 def _of_items(
-    found: PathResults,
-    drawn: PathBootstrap | None,
-    estimate: np.ndarray,
-    replicates: np.ndarray | None,
+    results: PathResults | PathBootstrap,
+    importance: np.ndarray,
+    moved: np.ndarray | None,
     sources: np.ndarray,
     scale: Scale,
     level: float,
 ) -> pd.DataFrame:
+    drawn = results if isinstance(results, PathBootstrap) else None
+    found = drawn.results if drawn else results
     layout = found.model.layout()
     chosen = np.flatnonzero(np.isin(layout.owner, sources))
     place = np.searchsorted(sources, layout.owner[chosen])
-    ends = [scale[item] if isinstance(scale, dict) else scale for item in layout.items]
-    lows, highs = np.array(ends, dtype=float)[chosen].T
+    lows, ranges = item_limits(found, scale)
 
-    def shares(weights: np.ndarray) -> np.ndarray:
-        ranged = weights[:, chosen] * (highs - lows)
-        total = np.stack([ranged[:, place == position].sum(axis=1) for position in range(len(sources))], axis=1)
-        return ranged / total[:, place]
+    def shares(estimates: Estimates, moments: Moments) -> np.ndarray:
+        ranged = estimates.weights / moments.spreads * ranges
+        return (ranged / (ranged @ layout.membership)[:, layout.owner])[:, chosen]
 
-    def rated(means: np.ndarray) -> np.ndarray:
-        return 100 * (means[:, chosen] - lows) / (highs - lows)
+    def rated(moments: Moments) -> np.ndarray:
+        return (100 * (moments.means - lows) / ranges)[:, chosen]
 
     names = pd.MultiIndex.from_arrays(
         [[layout.constructs[layout.owner[item]] for item in chosen], [layout.items[item] for item in chosen]],
@@ -147,26 +161,31 @@ def _of_items(
     )
     table = pd.DataFrame(
         {
-            "importance": estimate[place] * shares(_raw_weights(found))[0],
-            "performance": rated(found.moments.means)[0],
+            "importance": (importance[:, place] * shares(found.estimates, found.moments))[0],
+            "performance": rated(found.moments)[0],
         },
         names,
     )
     if drawn:
-        weights = (drawn.estimates.weights / drawn.moments.spreads)[drawn.usable]
-        moved = replicates[:, place] * shares(weights)
-        table["importance_low"], table["importance_high"] = percentile_interval(moved, level=level)
-        moved = rated(drawn.moments.means[drawn.usable])
-        table["performance_low"], table["performance_high"] = percentile_interval(moved, level=level)
+        split = moved[:, place] * shares(drawn.estimates, drawn.moments)[drawn.usable]
+        table["importance_low"], table["importance_high"] = percentile_interval(split, level=level)
+        means = rated(drawn.moments)[drawn.usable]
+        table["performance_low"], table["performance_high"] = percentile_interval(means, level=level)
     return table
 
 
+def _middle(table: pd.DataFrame) -> pd.Series:
+    """Mean importance and performance of what raises the target."""
+    return table.loc[table["importance"] >= 0, ["importance", "performance"]].mean()
+
+
 def _regions(table: pd.DataFrame) -> np.ndarray:
-    matters = table["importance"] >= table["importance"].mean()
-    good = table["performance"] >= table["performance"].mean()
+    middle = _middle(table)
+    matters = table["importance"] >= middle["importance"]
+    good = table["performance"] >= middle["performance"]
     return np.select(
-        [matters & ~good, matters & good, ~matters & ~good],
-        ["work here first", "keep it up", "low priority"],
+        [table["importance"] < 0, matters & ~good, matters & good, ~matters & ~good],
+        ["less is better", "work here first", "keep it up", "low priority"],
         "possible overkill",
     )
 
@@ -185,7 +204,8 @@ def importance_performance_table(found: pd.DataFrame) -> pd.DataFrame:
         Labels as columns, names with spaces, regions in the reader's language.
     """
     table = found.reset_index()
-    table["construct"] = table["construct"].str.replace("_", " ")
+    for labels in found.index.names:
+        table[labels] = table[labels].str.replace("_", " ")
     return table.assign(region=table["region"].map(tr)).rename(columns=lambda name: name.replace("_", " "))
 
 
@@ -207,16 +227,17 @@ def plot_importance_performance(found: pd.DataFrame, *, target: str = "", ax: Ax
         The axes, with alternative text attached.
     """
     ax = new_axes(ax, figsize=(7, 5.2))
-    names = [" ".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in found.index]
-    names = [name.replace("_", " ") for name in names]
+    # An item stands for itself: its construct is seen from where it lies.
+    names = [str(name).replace("_", " ") for name in found.index.get_level_values(-1)]
     if "importance_low" in found:
         for axis in ("importance", "performance"):
             reach = np.maximum([found[axis] - found[f"{axis}_low"], found[f"{axis}_high"] - found[axis]], 0)
             error = {"xerr" if axis == "importance" else "yerr": reach}
             ax.errorbar(found["importance"], found["performance"], fmt="none", ecolor=MUTED, elinewidth=1.2, **error)
     ax.plot(found["importance"], found["performance"], "o", color=PALETTE[0], markersize=7)
-    ax.axvline(found["importance"].mean(), color=MUTED, linestyle=":", linewidth=1)
-    ax.axhline(found["performance"].mean(), color=MUTED, linestyle=":", linewidth=1)
+    middle = _middle(found)
+    ax.axvline(middle["importance"], color=MUTED, linestyle=":", linewidth=1)
+    ax.axhline(middle["performance"], color=MUTED, linestyle=":", linewidth=1)
     ax.margins(x=0.2, y=0.2)
     _place_labels(ax, found, names)
     goal = target.replace("_", " ") or tr("the target")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +15,18 @@ from crm_utils.intervals import percentile_interval
 from crm_utils.language import tr
 from crm_utils.plotting import describe, draw_intervals, new_axes
 from crm_utils.pls import PathBootstrap, PathResults
+from crm_utils.pls.cases import Moments
+from crm_utils.pls.estimates import Estimates
 from crm_utils.pls.group_means import means_by_group
 from crm_utils.satisfaction.answers import scale_problems
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_WHERE = "index_scores"
 RULES = ("unstandardized", "standardized")
-# Fewer answers than this in a group give no index: it would move by points with a single answer.
+# Fewer answers (or people, where answers of one person are clusters) than this in a group give no index: it would move
+# by points with a single one, and the bootstrap could not tell its spread.
 FEWEST_CASES = 20
 Scale = tuple[float, float] | Mapping[str, tuple[float, float]]
 
@@ -39,8 +43,10 @@ class IndexReplicates:
         Constructs.
     cases : numpy.ndarray of int, shape (groups,)
         Answers behind each group.
+    notes : numpy.ndarray of str, shape (groups, constructs)
+        Why there is no index; empty where there is one.
     estimates : numpy.ndarray of float, shape (groups, constructs)
-        Indices, 0–100; NaN for a group with fewer than 20 answers.
+        Indices, 0–100; NaN where there is a note.
     replicates : numpy.ndarray of float, shape (replicates, groups, constructs)
         The same in every usable replicate.
     """
@@ -48,22 +54,21 @@ class IndexReplicates:
     labels: pd.Index
     constructs: pd.Index
     cases: np.ndarray
+    notes: np.ndarray
     estimates: np.ndarray
     replicates: np.ndarray
 
     def of(self, construct: str) -> tuple[pd.Series, pd.DataFrame]:
         """Index of a construct by group, and its replicates (one column a group)."""
         if construct not in self.constructs:
-            raise_problems("index", [_unknown(construct, self.constructs)])
+            near = nearest_name(str(construct), self.constructs)
+            hint = f" (did you mean {near!r}?)" if near else ""
+            raise_problems(
+                "index", [f"construct must be one of {', '.join(self.constructs)}, and is {construct!r}{hint}"]
+            )
         column = self.constructs.get_loc(construct)
         estimates = pd.Series(self.estimates[:, column], self.labels, name=construct)
         return estimates, pd.DataFrame(self.replicates[:, :, column], columns=self.labels)
-
-
-def _unknown(construct: str, constructs: Any) -> str:
-    near = nearest_name(str(construct), constructs)
-    hint = f" (did you mean {near!r}?)" if near else ""
-    return f"construct must be one of {', '.join(constructs)}, and is {construct!r}{hint}"
 
 
 def index_scores(
@@ -99,8 +104,10 @@ def index_scores(
     Returns
     -------
     pandas.DataFrame
-        By construct, or by group and construct: ``index``; with groups ``cases``; with a bootstrap ``std_error``,
-        ``low``, ``high``. Groups with fewer than 20 answers have NaN, and the reason in ``note``.
+        By construct, or by group and construct: ``index``; with a bootstrap ``std_error``, ``low``, ``high`` (between
+        percentiles of the replicates, whatever kind of interval the bootstrap was asked for). With groups also
+        ``cases`` and ``note``: a group with fewer than 20 answers (or people, where the fit has clusters) has NaN, and
+        the note says why.
 
     Raises
     ------
@@ -122,39 +129,31 @@ def index_scores(
     >>> model = PathModel({"quality": ["a", "b"], "satisfaction": ["c", "d"]}, [("quality", "satisfaction")])
     >>> results = model.fit(pd.DataFrame(answers, columns=list("abcd")))
     >>> index_scores(results).round(1).loc["satisfaction", "index"].item()
-    66.1
+    63.9
     """
     drawn = results if isinstance(results, PathBootstrap) else None
     found = drawn.results if drawn else results
-    lows, ranges = _checked(found, scale, rule, level)
-    constructs = pd.Index(found.model.constructs, name="construct")
+    problems = level_problems(level)
     if drawn:
-        pieces = _replicates(drawn, lows, ranges, rule, groups)
-        estimates, labels, cases = pieces.estimates, pieces.labels, pieces.cases
+        indices = bootstrap_indices(drawn, scale=scale, rule=rule, groups=groups, problems=problems)
     else:
-        labels, cases, means = _group_means(found, groups)
-        estimates = _indices(means, _item_weights(found, rule), lows, ranges, found)
-        estimates = np.where((cases < FEWEST_CASES)[:, None] & (groups is not None), np.nan, estimates)
-    table = pd.DataFrame({"index": estimates.ravel()})
+        lows, ranges = _checked(found, scale, rule, problems)
+        indices = _of_groups(found, groups, lows, ranges, rule)
+    table = pd.DataFrame({"index": indices.estimates.ravel()})
     if drawn:
-        flat = pieces.replicates.reshape(len(pieces.replicates), -1)
-        with np.errstate(invalid="ignore"):
-            low, high = percentile_interval(flat, level=level)
-            table = table.assign(std_error=flat.std(axis=0, ddof=1), low=low, high=high)
+        flat = indices.replicates.reshape(len(indices.replicates), -1)
+        low, high = percentile_interval(flat, level=level)
+        table = table.assign(std_error=flat.std(axis=0, ddof=1), low=low, high=high)
     if groups is None:
-        return table.set_index(constructs)
-    table.insert(0, "cases", np.repeat(cases, len(constructs)))
-    if (cases < FEWEST_CASES).any():
-        table["note"] = np.where(table["cases"] < FEWEST_CASES, tr("too few answers"), "")
-    by_group = labels.repeat(len(constructs)).to_frame(index=False)
-    return table.set_index(
-        pd.MultiIndex.from_frame(by_group.assign(construct=np.tile(constructs.to_numpy(), len(labels))))
-    )
+        return table.set_index(indices.constructs)
+    table.insert(0, "cases", np.repeat(indices.cases, len(indices.constructs)))
+    table["note"] = indices.notes.ravel()
+    return table.set_index(_cells(indices))
 
 
 def index_replicates(
     bootstrap: PathBootstrap, *, scale: Scale = (1, 10), rule: str = "unstandardized", groups: Any = None
-) -> IndexReplicates:
+) -> pd.DataFrame:
     """Indices in every replicate of a bootstrap, for what is computed from several of them.
 
     Parameters
@@ -166,11 +165,105 @@ def index_replicates(
 
     Returns
     -------
-    IndexReplicates
-        Indices of the groups; of one group called "all" without `groups`.
+    pandas.DataFrame
+        One row a usable replicate, by its number; one column a construct, or a group and construct, in the order of
+        the rows of `index_scores`.
+
+    Raises
+    ------
+    ParameterError
+        As in `index_scores`.
+
+    Examples
+    --------
+    >>> from crm_utils.pls import PathModel
+    >>> rng = np.random.default_rng(7)
+    >>> answers = pd.DataFrame(np.clip(np.rint(rng.normal([[7, 6]] * 90, 2)), 1, 10), columns=["value", "loyalty"])
+    >>> model = PathModel({"value": ["value"], "loyalty": ["loyalty"]}, [("value", "loyalty")])
+    >>> drawn = index_replicates(model.fit(answers).bootstrap(200, seed=7))
+    >>> bool(drawn["value"].gt(drawn["loyalty"]).all())
+    True
     """
-    lows, ranges = _checked(bootstrap.results, scale, rule, 0.95)
-    return _replicates(bootstrap, lows, ranges, rule, groups)
+    indices = bootstrap_indices(bootstrap, scale=scale, rule=rule, groups=groups)
+    return pd.DataFrame(
+        indices.replicates.reshape(len(indices.replicates), -1),
+        pd.Index(np.flatnonzero(bootstrap.usable), name="replicate"),
+        indices.constructs if groups is None else _cells(indices),
+    )
+
+
+def bootstrap_indices(
+    bootstrap: PathBootstrap,
+    *,
+    scale: Scale,
+    rule: str,
+    groups: Any = None,
+    problems: Sequence[str] = (),
+) -> IndexReplicates:
+    """Indices of groups with their replicates as arrays, for the modules that compare them.
+
+    Parameters
+    ----------
+    bootstrap : PathBootstrap
+        The replicates.
+    scale, rule, groups
+        As in `index_scores`.
+    problems : sequence of str, default ()
+        What the caller found wrong, to be raised together with what is found here.
+
+    Returns
+    -------
+    IndexReplicates
+        Indices of the groups; of one group called "all" without groups.
+    """
+    found = bootstrap.results
+    lows, ranges = _checked(found, scale, rule, problems)
+    indices = _of_groups(found, groups, lows, ranges, rule)
+    if groups is None:
+        means = bootstrap.moments.means[bootstrap.usable][:, None]
+    else:
+        means = bootstrap.group_means(groups).replicates
+    weights = _rule_weights(bootstrap.estimates, bootstrap.moments, rule)[bootstrap.usable]
+    replicates = _indices(found, means, weights[:, None], lows, ranges)
+    replicates[:, indices.notes != ""] = np.nan
+    return replace(indices, replicates=replicates)
+
+
+def _of_groups(found: PathResults, groups: Any, lows: np.ndarray, ranges: np.ndarray, rule: str) -> IndexReplicates:
+    """Indices of groups, or of everybody, as yet without replicates."""
+    constructs = pd.Index(found.model.constructs, name="construct")
+    if groups is None:
+        labels, sizes, means = pd.Index(["all"], name="group"), [found.n_cases], found.moments.means
+        notes = np.full((1, len(constructs)), "", dtype=object)
+    else:
+        labels, members, means = means_by_group(found.cases.counted(), groups, where=_WHERE)
+        sizes = [len(rows) for rows in members]
+        notes = _notes(found, members)
+    estimates = _indices(found, means, _rule_weights(found.estimates, found.moments, rule), lows, ranges)
+    estimates[notes != ""] = np.nan
+    return IndexReplicates(labels, constructs, np.array(sizes), notes, estimates, np.empty((0, *estimates.shape)))
+
+
+def _notes(found: PathResults, members: Sequence[np.ndarray]) -> np.ndarray:
+    """Why a group has no index, shape (groups, constructs)."""
+    cases, layout = found.cases.counted(), found.model.layout()
+    notes = np.full((len(members), len(layout.constructs)), "", dtype=object)
+    for group, rows in enumerate(members):
+        if cases.completion is not None:
+            silent = cases.completion.absent[cases.completion.pattern[rows]].all(axis=0)
+            notes[group, (silent @ layout.membership) > 0] = tr("an item without any answer")
+        if cases.clusters is not None and len(np.unique(cases.clusters[rows])) < FEWEST_CASES:
+            notes[group] = tr("fewer than {fewest} people").format(fewest=FEWEST_CASES)
+        if len(rows) < FEWEST_CASES:
+            notes[group] = tr("fewer than {fewest} answers").format(fewest=FEWEST_CASES)
+    return notes
+
+
+def _cells(indices: IndexReplicates) -> pd.MultiIndex:
+    """Labels of every group and construct, constructs within groups."""
+    constructs = indices.constructs
+    groups = indices.labels.repeat(len(constructs)).to_frame(index=False)
+    return pd.MultiIndex.from_frame(groups.assign(construct=np.tile(constructs.to_numpy(), len(indices.labels))))
 
 
 def respondent_indices(results: PathResults, *, scale: Scale = (1, 10), rule: str = "unstandardized") -> pd.DataFrame:
@@ -189,20 +282,24 @@ def respondent_indices(results: PathResults, *, scale: Scale = (1, 10), rule: st
         One row a respondent used, one column a construct, 0–100. Their (weighted) mean is the index of the construct.
         Answers that are missing count as what is expected of them.
     """
-    lows, ranges = _checked(results, scale, rule, 0.95)
-    values = _indices(results.cases.data[None], _item_weights(results, rule)[:, None], lows, ranges, results)[0]
+    lows, ranges = _checked(results, scale, rule)
+    weights = _rule_weights(results.estimates, results.moments, rule)
+    values = _indices(results, results.cases.data, weights, lows, ranges)
     return pd.DataFrame(values, results.cases.index, pd.Index(results.model.constructs, name="construct"))
 
 
-def index_units(results: PathResults, weights: np.ndarray, scale: Scale) -> np.ndarray:
-    """How many points of its index a standard deviation of a construct's score is.
+def index_units(results: PathResults, found: Estimates, items: Moments, scale: Scale) -> np.ndarray:
+    """How many points of its index a standard deviation of a construct is.
+
+    Of the scores, whose standard deviation is 1 and which are Σ w (x − mean) with unstandardised weights w; of the
+    construct itself, without the error of its items, where the estimate is consistent.
 
     Parameters
     ----------
     results : PathResults
-        The estimate.
-    weights : numpy.ndarray of float, shape (replicates, items)
-        Unstandardised weights.
+        The model and its options.
+    found, items : Estimates, Moments
+        Estimates and the moments they rest on, in one replicate or many.
     scale : (float, float) or mapping
         As in `index_scores`.
 
@@ -211,80 +308,65 @@ def index_units(results: PathResults, weights: np.ndarray, scale: Scale) -> np.n
     numpy.ndarray of float, shape (replicates, constructs)
         Points.
     """
-    _, ranges = _limits(results, scale)
-    return 100 / ((weights * ranges) @ results.model.layout().membership)
+    _, ranges = item_limits(results, scale)
+    layout = results.model.layout()
+    points = 100 / ((found.weights / items.spreads * ranges) @ layout.membership)
+    return points * np.sqrt(np.where(layout.reflective, found.rho_a, 1.0)) if results.options.consistent else points
 
 
-def _limits(results: PathResults, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
-    pairs = [scale.get(item) if isinstance(scale, Mapping) else scale for item in results.model.items]
+def item_limits(results: PathResults, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest answer and range of the answers of every item, in the order of the model."""
+    pairs = [scale[item] if isinstance(scale, Mapping) else scale for item in results.model.items]
     ends = np.array(pairs, dtype=float)
     return ends[:, 0], ends[:, 1] - ends[:, 0]
 
 
-def _checked(results: PathResults, scale: Scale, rule: str, level: float) -> tuple[np.ndarray, np.ndarray]:
-    problems = level_problems(level)
+def _checked(
+    results: PathResults, scale: Scale, rule: str, problems: Sequence[str] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest answer and range of every item, once scale, rule, answers and weights are found fit for an index."""
+    problems = list(problems)
     if rule not in RULES:
         near = nearest_name(str(rule), RULES)
         hint = f" (did you mean {near!r}?)" if near else ""
         problems.append(f"rule must be one of {list(RULES)}, and is {rule!r}{hint}")
-    items = results.model.items
-    answers = pd.DataFrame(results.cases.data, columns=list(items))
-    if results.cases.completion is not None:
+    layout, cases = results.model.layout(), results.cases
+    answers = pd.DataFrame(cases.data, cases.index, list(layout.items))
+    if cases.completion is not None:
         # What is expected of an answer may lie a little outside; only answers that were given are held to the scale.
-        answers = answers.mask(results.cases.completion.absent[results.cases.completion.pattern])
+        answers = answers.mask(cases.completion.absent[cases.completion.pattern])
     if isinstance(scale, Mapping):
-        absent = [item for item in items if item not in scale]
+        absent = [item for item in layout.items if item not in scale]
         if absent:
             problems.append(f"scale has no ends for {', '.join(absent)}; give a pair for every item")
-        for item in items:
+        for item in layout.items:
             if item in scale:
-                problems += scale_problems(answers, [item], scale[item])
+                problems += [f"of {item}, {problem}" for problem in scale_problems(answers, [], scale[item])] or (
+                    scale_problems(answers, [item], scale[item])
+                )
     else:
-        problems += scale_problems(answers, items, scale)
-    weights = _item_weights(results, "standardized")[0]
-    for item, owner, weight in zip(items, results.model.layout().owner, weights, strict=True):
+        problems += scale_problems(answers, layout.items, scale)
+    for item, owner, weight in zip(layout.items, layout.owner, results.estimates.weights[0], strict=True):
         if weight < 0:
-            construct = results.model.layout().constructs[owner]
             problems.append(
-                f"the item {item} of {construct} has the weight {weight:.3f}: more of it would lower the index. Turn "
-                "it round if it is worded the other way, or leave it out of the model"
+                f"the item {item} of {layout.constructs[owner]} has the weight {weight:.3f}: more of it would lower "
+                "the index. Turn it round (low + high − answer) if it is worded the other way, or leave it out of the "
+                "model"
             )
-    raise_problems("index_scores", problems)
-    return _limits(results, scale)
+    raise_problems(_WHERE, problems)
+    return item_limits(results, scale)
 
 
-def _item_weights(found: PathResults, rule: str) -> np.ndarray:
-    weights = found.estimates.weights
-    return weights / found.moments.spreads if rule == "unstandardized" else weights
+def _rule_weights(found: Estimates, items: Moments, rule: str) -> np.ndarray:
+    return found.weights / items.spreads if rule == "unstandardized" else found.weights
 
 
 def _indices(
-    means: np.ndarray, weights: np.ndarray, lows: np.ndarray, ranges: np.ndarray, results: PathResults
+    found: PathResults, means: np.ndarray, weights: np.ndarray, lows: np.ndarray, ranges: np.ndarray
 ) -> np.ndarray:
     """Indices of constructs from means of items, shape (…, items) → (…, constructs)."""
-    member = results.model.layout().membership.astype(float)
+    member = found.model.layout().membership.astype(float)
     return 100 * ((weights * (means - lows)) @ member) / ((weights * ranges) @ member)
-
-
-def _group_means(found: PathResults, groups: Any) -> tuple[pd.Index, np.ndarray, np.ndarray]:
-    if groups is None:
-        return pd.Index(["all"], name="group"), np.array([found.n_cases]), found.moments.means
-    labels, members, means = means_by_group(found.cases.counted(), groups, where="index_scores")
-    return labels, np.array([len(rows) for rows in members]), means
-
-
-def _replicates(drawn: PathBootstrap, lows: np.ndarray, ranges: np.ndarray, rule: str, groups: Any) -> IndexReplicates:
-    found = drawn.results
-    labels, cases, means = _group_means(found, groups)
-    weights = drawn.estimates.weights[drawn.usable]
-    if rule == "unstandardized":
-        weights = weights / drawn.moments.spreads[drawn.usable]
-    moved = drawn.moments.means[drawn.usable][:, None] if groups is None else drawn.group_means(groups).replicates
-    few = (cases < FEWEST_CASES) & (groups is not None)
-    estimates = _indices(means, _item_weights(found, rule), lows, ranges, found)
-    replicates = _indices(moved, weights[:, None], lows, ranges, found)
-    estimates[few], replicates[:, few] = np.nan, np.nan
-    return IndexReplicates(labels, pd.Index(found.model.constructs, name="construct"), cases, estimates, replicates)
 
 
 def indices_table(scores: pd.DataFrame) -> pd.DataFrame:
@@ -298,20 +380,26 @@ def indices_table(scores: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The labels as columns, then ``index`` and, where there are, ``low`` and ``high``.
+        The labels as columns, ``index`` and, where there are, ``cases``, ``low``, ``high`` and notes.
     """
-    table = scores.reset_index()
+    table = scores.reset_index().drop(columns="std_error", errors="ignore")
     table["construct"] = table["construct"].str.replace("_", " ")
-    return table.drop(columns="std_error", errors="ignore")
+    return without_empty_notes(table)
+
+
+def without_empty_notes(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the column of notes where nothing is noted."""
+    noted = "note" in table and (table["note"] != "").any()
+    return table if noted else table.drop(columns="note", errors="ignore")
 
 
 def plot_indices(scores: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the index of each construct with its interval; `indices_table` has the numbers.
+    """Draw indices, with their intervals where there are any; `indices_table` has the numbers.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        From `index_scores` with a bootstrap, without groups.
+        From `index_scores`.
     ax : matplotlib.axes.Axes, optional
         Where to draw. Default: a new figure.
 
@@ -320,9 +408,13 @@ def plot_indices(scores: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The axes, with alternative text attached.
     """
-    ax = new_axes(ax, figsize=(7, 0.5 * len(scores) + 1.2))
+    ax = new_axes(ax, figsize=(7, 0.4 * len(scores) + 1.3))
     table = indices_table(scores)
-    draw_intervals(ax, table["construct"], table["index"], table["low"], table["high"], template="{:.1f}")
-    ax.set(xlabel=tr("Index, 0 to 100"), title=tr("Indices of the constructs"))
-    listed = "; ".join(f"{name} {number:.1f}" for name, number in zip(table["construct"], table["index"], strict=True))
+    names = table[list(scores.index.names)].astype(str).agg(" · ".join, axis=1)
+    ends = (table[end] if end in table else np.full(len(table), np.nan) for end in ("low", "high"))
+    draw_intervals(ax, names, table["index"], *ends, template="{:.1f}")
+    ax.set(xlabel=tr("Index, 0 to 100"), title=tr("Satisfaction indices"))
+    listed = "; ".join(
+        f"{name} {number:.1f}" for name, number in zip(names, table["index"], strict=True) if np.isfinite(number)
+    )
     return describe(ax, tr("Index of each construct with its interval: {listed}.").format(listed=listed))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -122,7 +121,8 @@ def model_roles(
     constructs : mapping of str to Construct or sequence of str
         Items by construct.
     roles : mapping of str to str or sequence of str, optional
-        Constructs by role, for roles that are not played by the construct of their name.
+        Constructs by role, for roles that are not played by the construct of their name; an empty list leaves a role
+        to nobody.
 
     Returns
     -------
@@ -162,7 +162,9 @@ def model_roles(
                 hint = f" (did you mean {near!r}?)" if near else ""
                 problems.append(f"the role {role} names {construct!r}, which is no construct{hint}")
     raise_problems(_WHERE, problems)
-    played = {role: given.get(role) or _by_name(role, constructs) for role in model.roles}
+    taken = {construct for names in given.values() for construct in names}
+    free = [construct for construct in constructs if construct not in taken]
+    played = {role: given[role] if role in given else _by_name(role, free) for role in model.roles}
     for construct in constructs:
         several = [role for role, names in played.items() if construct in names]
         if len(several) > 1:
@@ -171,7 +173,7 @@ def model_roles(
     return played
 
 
-def _by_name(role: str, constructs: Mapping[str, Any]) -> tuple[str, ...]:
+def _by_name(role: str, constructs: Sequence[str]) -> tuple[str, ...]:
     if role in constructs:
         return (role,)
     if role == "quality":
