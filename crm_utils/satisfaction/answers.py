@@ -9,6 +9,7 @@ import pandas as pd
 
 from crm_utils.checks import first_rows, is_number, level_problems, missing_columns, raise_problems
 from crm_utils.company import Company
+from crm_utils.company.settings import SurveySettings
 from crm_utils.language import tr
 
 _WHERE = "survey_answers"
@@ -16,13 +17,15 @@ _WHERE = "survey_answers"
 _FEWEST_ANSWERS = 10
 
 
-def survey_answers(company: Company) -> pd.DataFrame:
-    """Take the survey of a company with its reversed items turned round.
+def survey_answers(survey: Company | pd.DataFrame, settings: SurveySettings | None = None) -> pd.DataFrame:
+    """Take the answers of a survey with the reversed items turned round.
 
     Parameters
     ----------
-    company : Company
-        Has the table ``survey``; scale, constructs and reversed items are those of its ``company.yml``.
+    survey : Company or pandas.DataFrame
+        A company with the table ``survey``, or such a table, with the items as columns.
+    settings : SurveySettings, optional
+        Scale, constructs and reversed items, needed with a table alone. Default: those of the company.
 
     Returns
     -------
@@ -33,23 +36,37 @@ def survey_answers(company: Company) -> pd.DataFrame:
     Raises
     ------
     ParameterError
-        If answers lie outside the scale: which items, how many, the first rows.
+        If items are absent or not numeric, answers lie outside the scale (which items, how many, the first rows), or
+        a table comes without settings.
+    ContractError
+        The same, where the table is a company's.
 
     Examples
     --------
-    >>> from crm_utils.company import load_company
-    >>> company = load_company()
-    >>> answers = survey_answers(company)
-    >>> bool((answers["loyalty_3"] + company.survey["loyalty_3"]).dropna().eq(11).all())
-    True
+    >>> from crm_utils.company.settings import SurveySettings
+    >>> answers = pd.DataFrame({"v1": [8, 2, None], "v2": [3, 9, 10]})
+    >>> settings = SurveySettings(scale=(0, 10), constructs={"value": ("v1", "v2")}, reversed=("v2",))
+    >>> survey_answers(answers, settings)["v2"].tolist()
+    [7.0, 1.0, 0.0]
     """
-    settings = company.survey_settings
-    answers = company.survey.copy()
-    low, high = settings.scale
-    items = [item for names in settings.constructs.values() for item in names]
-    raise_problems(_WHERE, missing_columns(answers, items, "survey"))
-    answers[items] = answers[items].astype(float)
+    if isinstance(survey, pd.DataFrame):
+        if settings is None:
+            raise_problems(_WHERE, ["a table needs settings: SurveySettings(scale=…, constructs=…, reversed=…)"])
+        answers = survey.copy()
+    else:
+        answers, settings = survey.survey.copy(), settings or survey.survey_settings
+    items = [item for _, item in _listed(answers, settings.constructs, _WHERE)]
+    problems = [
+        f"reversed names {item}, which is no item of a construct" for item in settings.reversed if item not in items
+    ]
+    for item in items:
+        try:
+            answers[item] = answers[item].to_numpy(dtype=float, na_value=np.nan)
+        except (TypeError, ValueError):
+            problems.append(f"the item {item} must be numeric, and is {answers[item].dtype}; convert it first")
+    raise_problems(_WHERE, problems)
     raise_problems(_WHERE, scale_problems(answers, items, settings.scale))
+    low, high = settings.scale
     for item in settings.reversed:
         answers[item] = low + high - answers[item]
     return answers

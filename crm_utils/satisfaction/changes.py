@@ -318,7 +318,7 @@ def plot_index_waves(
     columns = [name for name in scores.index.names if name != "construct"]
     wave = wave or ("wave" if "wave" in columns else columns[-1])
     others = [name for name in columns if name != wave]
-    groups = list(dict.fromkeys(table[others[0]])) if others else [None]
+    groups = list(scores.index.get_level_values(others[0]).unique().sort_values()) if others else [None]
     problems = [] if wave in columns else [f"wave must be one of {', '.join(columns)}, and is {wave!r}"]
     if len(others) > 1:
         problems.append(f"beside waves there may be one column of groups, and there are {', '.join(others)}")

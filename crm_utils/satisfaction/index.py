@@ -365,8 +365,11 @@ def _indices(
     found: PathResults, means: np.ndarray, weights: np.ndarray, lows: np.ndarray, ranges: np.ndarray
 ) -> np.ndarray:
     """Indices of constructs from means of items, shape (…, items) → (…, constructs)."""
-    member = found.model.layout().membership.astype(float)
-    return 100 * ((weights * (means - lows)) @ member) / ((weights * ranges) @ member)
+    layout = found.model.layout()
+    # Not by a matrix product, in which an item without a mean would spoil every construct.
+    starts = np.searchsorted(layout.owner, np.arange(len(layout.constructs)))
+    points, most = (np.add.reduceat(each, starts, axis=-1) for each in (weights * (means - lows), weights * ranges))
+    return 100 * points / most
 
 
 def indices_table(scores: pd.DataFrame) -> pd.DataFrame:
