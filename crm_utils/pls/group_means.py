@@ -71,7 +71,7 @@ def group_codes(groups: Any, cases: Cases, *, where: str) -> tuple[np.ndarray, p
         groups = groups[cases.kept]
         raise_problems(where, index_problems(data=pd.Series(0, cases.index), groups=groups))
     else:
-        groups = pd.Series(np.asarray(groups)[cases.kept])
+        groups = pd.Series(groups)[cases.kept]
     if isinstance(groups, pd.DataFrame):
         found = groups.groupby(list(groups.columns), dropna=True, sort=True, observed=True)
         codes, labels = found.ngroup().to_numpy(), found.size().index
