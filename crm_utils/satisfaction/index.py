@@ -281,6 +281,19 @@ def respondent_indices(results: PathResults, *, scale: Scale = (1, 10), rule: st
     pandas.DataFrame
         One row a respondent used, one column a construct, 0–100. Their (weighted) mean is the index of the construct.
         Answers that are missing count as what is expected of them.
+
+    Raises
+    ------
+    ParameterError
+        As in `index_scores`.
+
+    Examples
+    --------
+    >>> from crm_utils.pls import PathModel
+    >>> answers = pd.DataFrame({"value": [1.0, 4, 7, 10], "loyalty": [1.0, 10, 4, 7]})
+    >>> model = PathModel({"value": ["value"], "loyalty": ["loyalty"]}, [("value", "loyalty")])
+    >>> respondent_indices(model.fit(answers))["loyalty"].round(1).tolist()
+    [0.0, 100.0, 33.3, 66.7]
     """
     lows, ranges = _checked(results, scale, rule)
     weights = _rule_weights(results.estimates, results.moments, rule)
@@ -420,4 +433,4 @@ def plot_indices(scores: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     listed = "; ".join(
         f"{name} {number:.1f}" for name, number in zip(names, table["index"], strict=True) if np.isfinite(number)
     )
-    return describe(ax, tr("Index of each construct with its interval: {listed}.").format(listed=listed))
+    return describe(ax, tr("Indices from 0 to 100: {listed}.").format(listed=listed))

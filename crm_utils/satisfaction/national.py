@@ -250,15 +250,20 @@ def national_models_table() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a model: ``model``, ``country``, ``year``, ``constructs``, ``relations``, ``causes of satisfaction``,
-        ``source``.
+        One row a model: ``model``, ``country``, ``year``, ``roles``, ``relations`` (how many), ``causes of
+        satisfaction``, ``source``.
+
+    Examples
+    --------
+    >>> national_models_table().loc[0, "roles"]
+    'expectation, performance, satisfaction, complaints, loyalty'
     """
     rows = [
         {
             "model": f"{name.upper()} ({model.chinese})",
             "country": tr(model.country),
             "year": model.year,
-            "constructs": len(model.roles),
+            "roles": ", ".join(model.roles),
             "relations": len(model.relations),
             "causes of satisfaction": ", ".join(start for start, end in model.relations if end == "satisfaction"),
             "source": model.reference,

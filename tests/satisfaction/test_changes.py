@@ -218,6 +218,7 @@ def test_waves_are_drawn_with_real_changes(bootstrap):
     ax = plot_index_waves(scores, changes, ax=given)
     assert ax is given
     table = index_waves_table(scores)
+    assert ax.lines[0].get_xdata() == pytest.approx(ax.get_xticks())
     assert ax.lines[0].get_ydata() == pytest.approx(table["index"].to_numpy())
     assert [label.get_text() for label in ax.get_xticklabels()] == ["2024", "2025", "2026"]
     assert [text.get_text() for text in ax.texts] == [f"{changes['change'].iloc[1]:+.1f}"]

@@ -140,6 +140,18 @@ def test_regions_and_priorities(three):
     assert found["first_share"].to_dict() == {"strong": 1.0, "good": 0.0, "bad": 0.0}
 
 
+def test_the_first_priority_has_room_to_improve():
+    """An effect of 0.5 with a gap of 12 points buys less than 0.3 with 69, or than −0.1 with 88 on the way down."""
+    rng = np.random.default_rng(7)
+    high, low, bad = rng.normal([18, 0, 18], 1, size=(400, 3)).T
+    data = pd.DataFrame({"high": high, "low": low, "bad": bad})
+    data["goal"] = 0.5 * high + 0.3 * low - 0.1 * bad + rng.normal(scale=0.2, size=400)
+    for left, first in ((["high", "low", "bad"], "low"), (["high", "bad"], "bad")):
+        model = PathModel({name: [name] for name in [*left, "goal"]}, [(name, "goal") for name in left])
+        found = importance_performance(model.fit(data).bootstrap(100, seed=1), "goal", scale=(-10, 22))
+        assert found["first_share"].idxmax() == first
+
+
 # Consistency
 
 
