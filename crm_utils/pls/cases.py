@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, first_rows, index_problems, raise_problems
-from crm_utils.errors import DataFloorError, nearest_name
+from crm_utils.checks import raise_problems
+from crm_utils.errors import DataFloorError
 from crm_utils.pls.incomplete import Completion, complete
+from crm_utils.pls.reading import absent_problems, case_weights, cluster_codes, item_values
 
 MISSING = ("error", "listwise", "mean", "em")
 # Products of the items are formed for this many cases at a time, and kept where all of them fit into this memory.
@@ -37,7 +38,7 @@ class Cases:
         Number of the cluster of each case.
     missing_share : numpy.ndarray of float, shape (items,)
         Share of values that were missing in the data given.
-    unanswered : int
+    empty : int
         Rows without any value, which are left out.
     completion : Completion or None
         How missing values were completed, where they were.
@@ -49,7 +50,7 @@ class Cases:
     kept: np.ndarray
     clusters: np.ndarray | None
     missing_share: np.ndarray
-    unanswered: int = 0
+    empty: int = 0
     completion: Completion | None = None
 
     @property
@@ -64,9 +65,6 @@ class Cases:
             return self
         kept = self.kept.copy()
         kept[kept] = used
-        completion = self.completion
-        if completion is not None:
-            completion = replace(completion, data=completion.data[used], pattern=completion.pattern[used])
         return Cases(
             data=self.data[used],
             weights=self.weights[used],
@@ -74,8 +72,8 @@ class Cases:
             kept=kept,
             clusters=None if self.clusters is None else self.clusters[used],
             missing_share=self.missing_share,
-            unanswered=self.unanswered,
-            completion=completion,
+            empty=self.empty,
+            completion=None if self.completion is None else self.completion.of(used),
         )
 
 
@@ -136,17 +134,17 @@ def read_cases(
     repeated = sorted({str(name) for name in data.columns[data.columns.duplicated()] if name in set(items)})
     if repeated:
         problems.append(f"data has more than one column called {', '.join(repeated)}; rename them")
-    problems += _absent_problems(data, items)
+    problems += absent_problems(data, items)
     raise_problems(where, problems)
 
-    values = np.column_stack([_item_values(data[item], item, problems) for item in items])
-    mass = _case_weights(data, weights, problems)
-    codes = _cluster_codes(data, clusters, problems)
+    values = np.column_stack([item_values(data[item], item, problems) for item in items])
+    mass = case_weights(data, weights, problems)
+    codes = cluster_codes(data, clusters, problems)
     raise_problems(where, problems)
     gaps = np.isnan(values)
     share = gaps.mean(axis=0) if len(values) else np.zeros(len(items))
     kept = ~gaps.all(axis=1)
-    unanswered = int((~kept).sum())
+    empty = int((~kept).sum())
     if missing == "listwise":
         kept = ~gaps.any(axis=1)
     elif missing == "error" and gaps.any():
@@ -183,7 +181,7 @@ def read_cases(
         kept=kept,
         clusters=None if codes is None else codes[kept],
         missing_share=share,
-        unanswered=0 if missing == "listwise" else unanswered,
+        empty=0 if missing == "listwise" else empty,
         completion=completion,
     )
 
@@ -202,81 +200,6 @@ def _check_variation(values: np.ndarray, items: Sequence[str], where: str) -> No
     )
 
 
-def _absent_problems(data: pd.DataFrame, items: Sequence[str]) -> list[str]:
-    absent = [item for item in items if item not in data.columns]
-    hints = {item: nearest_name(item, map(str, data.columns)) for item in absent}
-    return [
-        f"data lacks the item {item}" + (f" (did you mean {hints[item]!r}?)" if hints[item] else "") for item in absent
-    ]
-
-
-def _item_values(column: pd.Series, item: str, problems: list[str]) -> np.ndarray:
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
-        given = column.dropna()
-        if len(given) and not all(isinstance(value, int | float) for value in given):
-            odd = next(value for value in given if not isinstance(value, int | float))
-            problems.append(f"the item {item} must be numeric, and holds {odd!r}; convert it first")
-            return np.full(len(column), np.nan)
-    values = column.to_numpy(dtype=float, na_value=np.nan)
-    if (endless := np.isinf(values)).any():
-        problems.append(
-            f"the item {item} is infinite in {int(endless.sum()):,} rows (at positions {first_rows(endless)}); "
-            "correct them"
-        )
-    return values
-
-
-def _case_weights(data: pd.DataFrame, weights: Any, problems: list[str]) -> np.ndarray:
-    if weights is None:
-        return np.ones(len(data))
-    if isinstance(weights, str):
-        if weights not in data.columns:
-            near = nearest_name(weights, map(str, data.columns))
-            problems.append(
-                f"data lacks the weights column {weights!r}" + (f" (did you mean {near!r}?)" if near else "")
-            )
-            return np.ones(len(data))
-        weights = data[weights]
-    if np.ndim(weights) == 0 or len(weights) != len(data):
-        has = "one value" if np.ndim(weights) == 0 else f"{len(weights):,}"
-        problems.append(f"weights must be one a case: data has {len(data):,} rows, weights have {has}")
-        return np.ones(len(data))
-    problems += index_problems(data=data, weights=weights)
-    mass = as_numbers(weights, "weights", problems)
-    if (negative := mass < 0).any():
-        problems.append(
-            f"weights must not be negative, and {int(negative.sum()):,} are (at positions {first_rows(negative)})"
-        )
-    elif len(mass) and (mass == 0).all():
-        problems.append("weights are zero for every case; at least some must count")
-    return mass
-
-
-def _cluster_codes(data: pd.DataFrame, clusters: Any, problems: list[str]) -> np.ndarray | None:
-    if clusters is None:
-        return None
-    if isinstance(clusters, str):
-        if clusters not in data.columns:
-            near = nearest_name(clusters, map(str, data.columns))
-            problems.append(
-                f"data lacks the clusters column {clusters!r}" + (f" (did you mean {near!r}?)" if near else "")
-            )
-            return None
-        clusters = data[clusters]
-    if np.ndim(clusters) != 1 or len(clusters) != len(data):
-        has = "one value" if np.ndim(clusters) == 0 else f"{len(clusters):,}"
-        problems.append(f"clusters must be one a case: data has {len(data):,} rows, clusters have {has}")
-        return None
-    problems += index_problems(data=data, clusters=clusters)
-    codes = pd.factorize(pd.Series(np.asarray(clusters)), use_na_sentinel=True)[0]
-    if (unknown := codes < 0).any():
-        problems.append(
-            f"clusters are missing for {int(unknown.sum()):,} cases (at positions {first_rows(unknown)}); give a case "
-            "that belongs to no other a label of its own"
-        )
-    return codes
-
-
 class MomentSource:
     """Moments of the same cases under any weights; what does not depend on the weights is formed once.
 
@@ -288,25 +211,16 @@ class MomentSource:
 
     def __init__(self, cases: Cases):
         self._cases = cases
-        self._completion = cases.completion
-        # About the overall mean, so that sums of squares keep their digits whatever the unit.
-        self._centre = cases.data.mean(axis=0) if cases.completion is None else cases.completion.centre
-        self._spread = cases.data.var(axis=0)
-        self._pairs = np.triu_indices(cases.data.shape[1])
-        bytes_needed = 8 * len(cases.data) * len(self._pairs[0])
+        items = cases.data.shape[1]
+        if cases.completion is None:
+            # About the overall mean, so that sums of squares keep their digits whatever the unit.
+            self._centre, self._scale = cases.data.mean(axis=0), np.ones(items)
+        else:
+            self._centre, self._scale = cases.completion.centre, cases.completion.scale
+        self._spread = (cases.data.std(axis=0) / self._scale) ** 2
+        self._pairs = np.triu_indices(items)
         self._kept: list[tuple[np.ndarray, np.ndarray]] | None = None
-        self._keeps = len(cases.data) > 1 and bytes_needed <= _BYTES_KEPT
-
-    def _parts(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Deviations of the cases, and their products, a part of the cases at a time."""
-        rows, columns = self._pairs
-        for start in range(0, len(self._cases.data), _ROWS_AT_ONCE):
-            part = self._cases.data[start : start + _ROWS_AT_ONCE] - self._centre
-            products = part[:, rows] * part[:, columns]
-            if self._completion is not None:
-                open_part = self._completion.covariances[:, rows, columns]
-                products += open_part[self._completion.pattern[start : start + _ROWS_AT_ONCE]]
-            yield part, products
+        self._keeps = len(cases.data) > 1 and 8 * len(cases.data) * len(self._pairs[0]) <= _BYTES_KEPT
 
     def moments(self, masses: np.ndarray) -> Moments:
         """Means, standard deviations and correlations under each row of weights.
@@ -321,46 +235,75 @@ class MomentSource:
         Moments
             One replicate a row.
         """
-        items, (rows, columns) = self._cases.data.shape[1], self._pairs
-        sums, products = np.zeros((len(masses), items)), np.zeros((len(masses), len(rows)))
-        if len(masses) == 1 and self._completion is None:
-            self._add_single(masses[0], sums, products)
+        if self._cases.completion is None:
+            means, covariances = self._of_complete(masses)
         else:
-            if self._keeps and self._kept is None:
-                self._kept = list(self._parts())
-            start = 0
-            for part, pairs in self._kept or self._parts():
-                mass = masses[:, start : start + len(part)]
-                sums += mass @ part
-                products += mass @ pairs
-                start += len(part)
+            shares = masses / masses.sum(axis=1, keepdims=True)
+            means, covariances = self._cases.completion.settle(shares, np.hstack(self._sums(shares)))
+        return self._as_moments(means, covariances)
+
+    def of_sample(self) -> Moments:
+        """Moments under the cases' own weights, as the only replicate."""
+        completion = self._cases.completion
+        if completion is None:
+            return self.moments(self._cases.weights[None, :])
+        return self._as_moments(np.zeros((1, len(self._centre))), completion.correlations[None].copy())
+
+    def _of_complete(self, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         total = masses.sum(axis=1, keepdims=True)
+        sums, products = self._sums(masses)
         means, products = sums / total, products / total
-        if self._completion is not None:
-            means, products = self._grown(means, products)
-        covariances = np.empty((len(masses), items, items))
+        rows, columns = self._pairs
+        covariances = np.empty((len(masses), len(self._centre), len(self._centre)))
         covariances[:, rows, columns] = products - means[:, rows] * means[:, columns]
         covariances[:, columns, rows] = covariances[:, rows, columns]
+        return means, covariances
+
+    def _as_moments(self, means: np.ndarray, covariances: np.ndarray) -> Moments:
         variances = np.diagonal(covariances, axis1=1, axis2=2)
         # What is left of an item that does not vary in a replicate is rounding.
         varies = variances > 1e-12 * self._spread
         spreads = np.sqrt(np.where(varies, variances, np.nan))
         correlations = covariances / (spreads[:, :, None] * spreads[:, None, :])
-        every = np.arange(items)
+        every = np.arange(len(self._centre))
         correlations[:, every, every] = np.where(varies, 1.0, np.nan)
         size = self._cases.count
-        return Moments(means + self._centre, spreads * np.sqrt(size / max(size - 1, 1)), correlations)
+        divisor = np.sqrt(size / max(size - 1, 1))
+        return Moments(self._centre + self._scale * means, self._scale * spreads * divisor, correlations)
 
-    def _add_single(self, mass: np.ndarray, sums: np.ndarray, products: np.ndarray) -> None:
+    def _sums(self, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted sums of the items and of their products."""
+        if len(masses) == 1:
+            return self._single_sums(masses[0])
+        if self._keeps and self._kept is None:
+            self._kept = list(self._parts())
+        sums, products = np.zeros((len(masses), len(self._centre))), np.zeros((len(masses), len(self._pairs[0])))
+        start = 0
+        for part, pairs in self._kept or self._parts():
+            mass = masses[:, start : start + len(part)]
+            sums += mass @ part
+            products += mass @ pairs
+            start += len(part)
+        return sums, products
+
+    def _single_sums(self, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sums, products = np.zeros((1, len(self._centre))), np.zeros((1, len(self._pairs[0])))
         for start in range(0, len(mass), _ROWS_AT_ONCE):
-            part = self._cases.data[start : start + _ROWS_AT_ONCE] - self._centre
+            part = self._deviations(start)
             weighted = part * mass[start : start + _ROWS_AT_ONCE, None]
             sums += weighted.sum(axis=0)
             products += (weighted.T @ part)[self._pairs]
+        return sums, products
 
-    def _grown(self, means: np.ndarray, products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What deviations of the expected statistics amount to once missing values are expected anew."""
-        completion, items = self._completion, means.shape[1]
-        settled = np.r_[np.zeros(items), completion.products[self._pairs]]
-        moved = settled + (np.hstack([means, products]) - settled) @ completion.growth.T
-        return moved[:, :items], moved[:, items:]
+    def _parts(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Deviations of the cases, and their products, a part of the cases at a time."""
+        rows, columns = self._pairs
+        for start in range(0, len(self._cases.data), _ROWS_AT_ONCE):
+            part = self._deviations(start)
+            yield part, part[:, rows] * part[:, columns]
+
+    def _deviations(self, start: int) -> np.ndarray:
+        """Values about their means, 0 where they are missing, of a part of the cases."""
+        if self._cases.completion is None:
+            return self._cases.data[start : start + _ROWS_AT_ONCE] - self._centre
+        return self._cases.completion.expectation.seen[start : start + _ROWS_AT_ONCE]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 WHERE = "PathModel.fit"
 # Below this, an eigenvalue of a correlation matrix is rounding.
 _COLLINEAR = 1e-9
+_TURN = "turn it round (lowest + highest possible value − value) before the fit"
 
 
 def estimate(
@@ -57,7 +58,7 @@ def estimate(
     layout = model.layout()
     cases = read_cases(data, layout.items, missing=missing, weights=weights, clusters=clusters, where=WHERE)
     _check_cases(cases.count, layout)
-    items = MomentSource(cases).moments(cases.weights[None, :])
+    items = MomentSource(cases).of_sample()
     _check_collinear_items(items.correlations[0], layout)
     options = Options(scheme, bool(consistent), bool(standardize), float(tolerance))
     found = estimates(items, layout, options)
@@ -359,14 +360,25 @@ class PathResults:
     def notes(self) -> tuple[str, ...]:
         """What looks wrong with the items, as sentences; also given as an `ItemWarning` when the model is fitted."""
         layout, loadings = self._layout, self.estimates.loadings[0]
-        notes = [
-            f"The item {layout.items[item]} points against the others of {layout.constructs[layout.owner[item]]} (its "
-            f"loading is {loadings[item]:.2f}). Is it worded the other way round? Then turn it round (low + high − "
-            "answer) before the fit; else leave it out."
-            for item in np.flatnonzero(layout.reflective[layout.owner] & (loadings < 0))
-        ]
-        if self.cases.unanswered:
-            notes.append(f"{self.cases.unanswered:,} cases have no value for any item and are left out.")
+        notes = []
+        for construct in np.flatnonzero(layout.reflective):
+            block = layout.block(construct)
+            against = block[loadings[block] < 0]
+            if 2 * len(against) == len(block):
+                names = ", ".join(layout.items[item] for item in block)
+                notes.append(
+                    f"Of the items {names} of {layout.constructs[construct]}, as many point one way as the other "
+                    f"(the loading of {layout.items[against[0]]} is {loadings[against[0]]:.2f}). If some run the "
+                    f"other way, {_TURN}."
+                )
+                continue
+            notes += [
+                f"The item {layout.items[item]} points against the others of {layout.constructs[construct]} (its "
+                f"loading is {loadings[item]:.2f}). If it runs the other way, {_TURN}; else leave it out."
+                for item in against
+            ]
+        if self.cases.empty:
+            notes.append(f"{self.cases.empty:,} cases have no value for any item and are left out.")
         return tuple(notes)
 
     def summary_frame(self) -> pd.DataFrame:
@@ -390,7 +402,8 @@ class PathResults:
         """Estimate again from cases drawn with replacement.
 
         Each replicate has a seed of its own, so that it is the same however many others there are. A case that is
-        drawn keeps its weight.
+        drawn keeps its weight; of a cluster all cases are drawn together. Under missing="mean" and "em" the missing
+        values are expected anew in every replicate, so that they add to the spread what they should.
 
         Parameters
         ----------
@@ -400,7 +413,7 @@ class PathResults:
             Seed, 0 or more.
         intervals : {"percentile", "bca"}, default "percentile"
             Kind of interval: between percentiles of the replicates, or between those that are corrected for bias and
-            skewness, for up to 5,000 cases.
+            skewness, for up to 5,000 cases, or clusters where the cases belong to some.
 
         Returns
         -------
@@ -411,6 +424,8 @@ class PathResults:
         ------
         ParameterError
             If an option is unusable, with every problem.
+        DataFloorError
+            If there are clusters, and fewer than ten.
         ConvergenceError
             If fewer than two replicates can be used.
 

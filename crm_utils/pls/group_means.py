@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import index_problems, raise_problems
-from crm_utils.pls.cases import Cases
+from crm_utils.pls.cases import Cases, Moments
+from crm_utils.pls.incomplete import Completion
 
 if TYPE_CHECKING:
     from crm_utils.pls.bootstrap import PathBootstrap
@@ -27,6 +28,8 @@ class GroupMeans:
         Groups, in their order.
     cases : numpy.ndarray of int, shape (groups,)
         Cases with a weight above zero.
+    clusters : numpy.ndarray of int, shape (groups,), or None
+        Clusters that they belong to, where there are any.
     estimates : numpy.ndarray of float, shape (groups, items)
         Means in the sample.
     replicates : numpy.ndarray of float, shape (usable replicates, groups, items)
@@ -35,6 +38,7 @@ class GroupMeans:
 
     labels: pd.Index
     cases: np.ndarray
+    clusters: np.ndarray | None
     estimates: np.ndarray
     replicates: np.ndarray
 
@@ -94,22 +98,45 @@ def means_by_group(cases: Cases, groups: Any, *, where: str) -> tuple[pd.Index, 
 def group_means(bootstrap: PathBootstrap, groups: Any) -> GroupMeans:
     """Means of the items by group; see `PathBootstrap.group_means`.
 
-    The mean of an item in a group moves around its estimate by the deviation of the (completed) values drawn, over
-    the share of them that was there: what was filled in is not taken for seen.
+    Missing values are what is expected of them under the replicate's own moments.
     """
-    cases = bootstrap.draws.cases
+    cases, usable = bootstrap.draws.cases, bootstrap.usable
     labels, members, estimates = means_by_group(cases, groups, where=_WHERE)
-    seen = np.ones_like(estimates)
-    if cases.completion is not None:
-        there = ~cases.completion.absent[cases.completion.pattern]
-        seen = np.stack([np.average(there[rows], axis=0, weights=cases.weights[rows]) for rows in members])
-        seen = np.where(seen > 0, seen, np.nan)
+    member = np.zeros((len(cases.data), len(labels)))
+    for group, rows in enumerate(members):
+        member[rows, group] = 1.0
+    completion = cases.completion
+    if completion is None:
+        values, centre, scale = cases.data - cases.data.mean(axis=0), cases.data.mean(axis=0), 1.0
+    else:
+        values, centre, scale = completion.expectation.seen, completion.centre, completion.scale
     replicates = np.empty((bootstrap.n_boot, *estimates.shape))
     for batch, masses in bootstrap.masses():
-        for group, rows in enumerate(members):
-            mass = masses[:, rows]
-            with np.errstate(invalid="ignore"):
-                drawn = (mass @ cases.data[rows]) / mass.sum(axis=1, keepdims=True)
-            replicates[batch.start : batch.stop, group] = estimates[group] + (drawn - estimates[group]) / seen[group]
+        counts = usable[batch.start : batch.stop]
+        mass, chosen = masses[counts], np.array(batch)[counts]
+        sums = np.stack([mass[:, rows] @ values[rows] for rows in members], axis=1)
+        if completion is not None:
+            sums += _expected_sums(completion, bootstrap.moments, chosen, mass, member)
+        with np.errstate(invalid="ignore"):
+            replicates[chosen] = centre + scale * sums / (mass @ member)[:, :, None]
     sizes = np.array([len(rows) for rows in members])
-    return GroupMeans(labels, sizes, estimates, replicates[bootstrap.usable])
+    clusters = None
+    if cases.clusters is not None:
+        clusters = np.array([len(np.unique(cases.clusters[rows])) for rows in members])
+    return GroupMeans(labels, sizes, clusters, estimates, replicates[usable])
+
+
+def _expected_sums(
+    completion: Completion, moments: Moments, chosen: np.ndarray, mass: np.ndarray, member: np.ndarray
+) -> np.ndarray:
+    """What is expected of missing values in the replicates `chosen`, added up by group, in standard units."""
+    means = (moments.means[chosen] - completion.centre) / completion.scale
+    spreads = moments.spreads[chosen] / completion.scale
+    covariances = moments.correlations[chosen] * spreads[:, :, None] * spreads[:, None, :]
+    expectation = completion.expectation
+    precisions = expectation.precisions(covariances)
+    sums = np.zeros((len(chosen), member.shape[1], means.shape[1]))
+    for pattern in expectation.patterns:
+        weighted = pattern.expected(means, precisions)[0] * mass[:, None, pattern.cases]
+        sums[:, :, pattern.absent] += (weighted @ member[pattern.cases]).transpose(0, 2, 1)
+    return sums

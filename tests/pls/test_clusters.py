@@ -1,10 +1,13 @@
 """Clusters of cases, the weights behind the replicates, means by group, and notes on items."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from crm_utils.errors import DataFloorError, ItemWarning, ParameterError
+from crm_utils.pls import Construct, PathModel
 
 
 @pytest.fixture
@@ -63,6 +66,7 @@ def test_means_by_group_are_those_of_the_rows_drawn(grouped, chain):
     items = list(chain.items)
     assert means.labels.tolist() == ["left", "right"]
     assert means.cases.tolist() == [60, 60]
+    assert means.clusters.tolist() == [40, 40]
     assert means.estimates == pytest.approx(grouped.groupby("side")[items].mean().to_numpy())
     drawn = np.random.default_rng(np.random.SeedSequence(3).spawn(4)[2]).integers(0, 40, 40)
     rows = grouped.iloc[np.concatenate([np.flatnonzero(grouped["person"] == person) for person in drawn])]
@@ -76,15 +80,7 @@ def test_groups_by_two_columns_and_rows_in_none(grouped, chain):
     assert both.labels.tolist() == [("left", "first"), ("left", "second"), ("right", "first"), ("right", "second")]
     some = grouped["side"].where(grouped.index < 100)
     assert bootstrap.group_means(some).cases.sum() == 100
-
-
-def test_a_gap_in_a_group_moves_its_mean_by_no_more_than_was_seen(grouped, chain):
-    data = grouped.copy()
-    data.loc[data.index % 4 == 0, "a1"] = np.nan
-    bootstrap = chain.fit(data, missing="mean").bootstrap(400, seed=3)
-    spread = bootstrap.group_means(data["side"]).replicates[:, :, 0].std(axis=0)
-    seen = data.groupby("side")["a1"].agg(["std", "count"])
-    assert spread == pytest.approx((seen["std"] / np.sqrt(seen["count"])).to_numpy(), rel=0.15)
+    assert bootstrap.group_means(some).clusters is None
 
 
 def test_unusable_groups(grouped, chain):
@@ -116,11 +112,21 @@ def test_an_item_that_runs_backwards_is_named_once(sample, chain):
 
 
 def test_two_items_that_disagree_are_noticed(sample):
-    from crm_utils.pls import PathModel
-
     model = PathModel({"a": ["a1", "a2"], "c": ["c1", "c2"]}, [("a", "c")])
-    with pytest.warns(ItemWarning, match="points against the others of a"):
+    with pytest.warns(ItemWarning, match="Of the items a1, a2 of a, as many point one way as the other.*turn it round"):
         model.fit(sample.assign(a2=-sample["a2"]))
+    assert model.fit(sample).notes == ()
+
+
+def test_items_that_form_a_construct_may_point_anywhere_and_a_replicate_warns_of_nothing(sample, chain):
+    blocks = dict(chain.constructs) | {"b": Construct(["b1", "b2", "b3"], mode="B")}
+    turned = sample.assign(b2=-sample["b2"])
+    assert PathModel(blocks, chain.paths).fit(turned).notes == ()
+    with pytest.warns(ItemWarning):
+        results = chain.fit(turned)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        results.bootstrap(5, seed=1).intervals("f_squared")
 
 
 @pytest.mark.parametrize("quantity", ["f_squared", "vif", "adjusted_r_squared", "srmr", "cross_loadings", "item_vif"])

@@ -6,6 +6,7 @@ import pytest
 
 from crm_utils.errors import ConvergenceError, DataFloorError, ParameterError
 from crm_utils.pls import Construct, PathModel
+from crm_utils.pls.cases import MISSING
 from crm_utils.pls.iteration import SCHEMES
 
 SMARTPLS_PATHS = {
@@ -177,10 +178,14 @@ class TestWhatMustNotMatter:
 
     def test_item_and_construct_order(self, mobi, ecsi, given):
         backwards = {name: ecsi.constructs[name].items[::-1] for name in reversed(ecsi.constructs)}
-        assert_same(PathModel(backwards, ecsi.paths[::-1]).fit(mobi), given)
+        other = PathModel(backwards, ecsi.paths[::-1]).fit(mobi)
+        assert_same(other, given)
+        assert (other.scores[given.scores.columns] - given.scores).abs().max(axis=None) < 1e-10
 
     def test_linear_unit(self, mobi, ecsi, given):
-        assert_same(ecsi.fit(1e6 + 25.4 * mobi), given)
+        other = ecsi.fit(1e6 + 25.4 * mobi)
+        assert_same(other, given)
+        assert (other.scores - given.scores).abs().max(axis=None) < 1e-9
 
     @pytest.mark.parametrize("unit", [1e-6, 1e6])
     def test_one_unit_for_all_items_where_covariances_count(self, planted, chain, unit):
@@ -290,7 +295,7 @@ class TestUnusable:
         with pytest.raises(ParameterError, match="the item b2 is 4 for all 40 cases"):
             chain.fit(data, weights=np.arange(50) < 40)
 
-    @pytest.mark.parametrize("missing", ["error", "listwise", "mean"])
+    @pytest.mark.parametrize("missing", MISSING)
     def test_all_missing_in_one_item(self, planted, chain, missing):
         with pytest.raises(ParameterError, match="the item c3 has no value at all; leave it out"):
             chain.fit(planted(50).assign(c3=np.nan), missing=missing)

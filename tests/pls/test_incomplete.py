@@ -47,7 +47,8 @@ def test_moments_maximise_the_likelihood_of_what_was_seen():
     means, covariances = unpack(best.x)
     found = complete(values, np.ones(80), ["x", "y", "z"], regress=True, where="here")
     assert found.centre == pytest.approx(means, abs=2e-4)
-    assert found.products == pytest.approx(covariances, abs=5e-4)
+    products = found.correlations * np.outer(found.scale, found.scale)
+    assert products == pytest.approx(covariances, abs=5e-4)
 
 
 def test_without_gaps_it_is_the_plain_estimate(chain, planted):
@@ -69,19 +70,113 @@ def test_what_is_missing_for_a_seen_reason_does_not_bias_it(chain, planted):
     assert (em.paths - whole.paths).abs().max() < 0.02
 
 
+def drawn_rows(seed, replicates, size):
+    children = np.random.SeedSequence(seed).spawn(replicates)
+    return [np.random.default_rng(child).integers(0, size, size) for child in children]
+
+
 @pytest.mark.parametrize("missing", ["em", "mean"])
-def test_replicates_follow_a_new_search_in_the_rows_drawn(sample, chain, missing):
-    results = chain.fit(sample, missing=missing)
-    bootstrap = results.bootstrap(40, seed=11)
-    rows = [np.random.default_rng(child).integers(0, 400, 400) for child in np.random.SeedSequence(11).spawn(40)]
-    again = pd.DataFrame([chain.fit(sample.iloc[drawn], missing=missing).paths for drawn in rows])
-    found = bootstrap.replicates("paths")
-    errors = found.to_numpy() - again.to_numpy()
-    # To first order in the deviation: what is left is small beside the spread of the replicates.
-    assert np.abs(errors).max() < 0.25 * again.std().min()
-    assert np.abs(errors).mean() < 0.05 * again.std().min()
-    means = np.array([chain.fit(sample.iloc[drawn], missing=missing).moments.means[0] for drawn in rows])
-    assert np.abs(bootstrap.moments.means - means).max() < 0.25 * means.std(axis=0).min()
+@pytest.mark.parametrize(("size", "share"), [(400, 0.08), (100, 0.2)])
+def test_a_replicate_is_a_new_search_in_the_rows_drawn(chain, planted, missing, size, share):
+    full = planted(size)
+    data = pd.DataFrame(holes(full.to_numpy(), share), columns=full.columns)
+    bootstrap = chain.fit(data, missing=missing).bootstrap(12, seed=11)
+    assert bootstrap.usable.all()
+    again = [chain.fit(data.iloc[drawn], missing=missing) for drawn in drawn_rows(11, 12, size)]
+    for name in ("paths", "loadings"):
+        refits = np.array([getattr(fit, name) for fit in again])
+        errors = np.abs(bootstrap.replicates(name).to_numpy() - refits)
+        assert (errors.max(axis=0) < 0.03 * refits.std(axis=0)).all()
+    means = np.array([fit.moments.means[0] for fit in again])
+    assert (np.abs(bootstrap.moments.means - means).max(axis=0) < 0.02 * means.std(axis=0)).all()
+
+
+@pytest.mark.parametrize("missing", ["em", "mean"])
+def test_means_by_group_are_those_of_a_new_search_in_the_rows_drawn(sample, chain, missing):
+    side = pd.Series(np.tile(["left", "right", None, "right"], 100))
+    bootstrap = chain.fit(sample, missing=missing).bootstrap(5, seed=2)
+    found = bootstrap.group_means(side)
+    assert found.cases.tolist() == [100, 200]
+    errors, spread = [], found.replicates.std(axis=0)
+    for replicate, drawn in enumerate(drawn_rows(2, 5, 400)):
+        again = chain.fit(sample.iloc[drawn], missing=missing)
+        by_side = pd.DataFrame(again.cases.data).groupby(side.iloc[drawn].to_numpy()).mean().to_numpy()
+        errors.append(np.abs(found.replicates[replicate] - by_side))
+    assert np.max(errors, axis=0) == pytest.approx(np.zeros_like(spread), abs=0.02 * spread.min())
+    everybody = bootstrap.group_means(np.full(400, "all")).replicates[:, 0]
+    # Replicates settle to a thousandth of the standard error of a mean, which is 1/20.
+    assert everybody == pytest.approx(bootstrap.moments.means, abs=0.001 / 20)
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_replicates_do_not_depend_on_batches(sample, chain, monkeypatch, size):
+    results = chain.fit(sample, missing="em")
+    many = results.bootstrap(20, seed=11).replicates("paths")
+    monkeypatch.setattr("crm_utils.pls.draws._REPLICATES_AT_ONCE", size)
+    pd.testing.assert_frame_equal(results.bootstrap(20, seed=11).replicates("paths"), many, rtol=0, atol=1e-12)
+
+
+def test_replicates_in_which_items_determine_each_other_are_counted_as_failed(chain, planted):
+    """Sixty cases of which three in ten values are missing: some replicates leave too few to tell nine items apart."""
+    full = planted(60)
+    data = pd.DataFrame(holes(full.to_numpy(), 0.3, seed=4), columns=full.columns)
+    bootstrap = chain.fit(data, missing="em").bootstrap(60, seed=11)
+    assert 0 < bootstrap.failed.sum() < 60
+    assert bootstrap.intervals("paths").notna().all(axis=None)
+    drawn = [rows for rows, failed in zip(drawn_rows(11, 60, 60), bootstrap.failed, strict=True) if failed]
+    correlations = [chain_moments(data.iloc[rows].to_numpy(), steps=400) for rows in drawn[:3]]
+    assert max(np.linalg.eigvalsh(found)[0] for found in correlations) < 0.01
+
+
+def chain_moments(values, steps=100):
+    """Correlations after some steps of the EM algorithm, case by case."""
+    values = (values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0)
+    means, covariances = np.zeros(values.shape[1]), np.eye(values.shape[1])
+    for _ in range(steps):
+        filled, left = np.array(values), np.zeros_like(covariances)
+        for row in filled:
+            gone = np.isnan(row)
+            slopes = np.linalg.solve(covariances[np.ix_(~gone, ~gone)], covariances[np.ix_(~gone, gone)]).T
+            row[gone] = means[gone] + slopes @ (row[~gone] - means[~gone])
+            left[np.ix_(gone, gone)] += covariances[np.ix_(gone, gone)] - slopes @ covariances[np.ix_(~gone, gone)]
+        means = filled.mean(axis=0)
+        covariances = (filled - means).T @ (filled - means) / len(values) + left / len(values)
+    return covariances / np.sqrt(np.outer(np.diag(covariances), np.diag(covariances)))
+
+
+def test_moments_are_those_of_the_algorithm_case_by_case(sample):
+    values = sample.to_numpy()[:150]
+    found = complete(values, np.ones(150), list(sample), regress=True, where="here")
+    assert found.correlations == pytest.approx(chain_moments(values), abs=1e-8)
+
+
+@pytest.mark.parametrize("regress", [True, False])
+def test_growth_is_the_inverse_of_one_minus_the_numerical_derivative(sample, regress):
+    completion = complete(sample.to_numpy()[:80, :4], np.ones(80), list("wxyz"), regress=regress, where="here")
+    expectation, share = completion.expectation, completion.share
+    seen = np.r_[
+        share @ expectation.seen, ((expectation.seen * share[:, None]).T @ expectation.seen)[expectation.pairs]
+    ]
+    start = np.r_[np.zeros(4), completion.correlations[expectation.pairs]]
+
+    def stepped(state):
+        return expectation.statistics(share[None], seen[None], *expectation.moments(state[None]))[0]
+
+    assert stepped(start) == pytest.approx(start, abs=1e-8)
+    units = 1e-5 * np.eye(len(start))
+    derivative = np.stack([(stepped(start + unit) - stepped(start - unit)) / 2e-5 for unit in units], axis=1)
+    assert completion.growth == pytest.approx(np.linalg.inv(np.eye(len(start)) - derivative), abs=1e-6)
+
+
+def test_row_and_item_order_do_not_matter(sample, chain):
+    given = chain.fit(sample, missing="em")
+    shuffled = chain.fit(sample.sample(frac=1, random_state=1), missing="em")
+    backwards = PathModel({name: chain.constructs[name].items[::-1] for name in "cba"}, chain.paths)
+    for other in (shuffled, backwards.fit(sample, missing="em")):
+        for name in ("paths", "loadings", "r_squared"):
+            one, two = (getattr(results, name).sort_index() for results in (given, other))
+            pd.testing.assert_series_equal(one, two, rtol=0, atol=1e-10)
+        assert (other.scores.sort_index()[list("abc")] - given.scores).abs().max(axis=None) < 1e-10
 
 
 def test_missing_answers_widen_the_intervals(chain, planted):
