@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ def item_values(column: pd.Series, item: str, problems: list[str]) -> np.ndarray
     """Values of an item, NaN where missing; what stands in the way is added to `problems`."""
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
         given = column.dropna()
-        if len(given) and not all(isinstance(value, int | float) for value in given):
-            odd = next(value for value in given if not isinstance(value, int | float))
+        if len(given) and not all(isinstance(value, Real) for value in given):
+            odd = next(value for value in given if not isinstance(value, Real))
             problems.append(f"the item {item} must be numeric, and holds {odd!r}; convert it first")
             return np.full(len(column), np.nan)
     values = column.to_numpy(dtype=float, na_value=np.nan)

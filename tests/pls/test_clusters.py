@@ -73,6 +73,24 @@ def test_means_by_group_are_those_of_the_rows_drawn(grouped, chain):
     assert means.replicates[2] == pytest.approx(rows.groupby("side")[items].mean().to_numpy())
 
 
+@pytest.mark.parametrize("missing", ["error", "em"])
+def test_cases_without_weight_are_as_if_not_there(grouped, chain, missing):
+    data = grouped.copy()
+    if missing == "em":
+        data.loc[data.index % 5 == 0, "a1"] = np.nan
+    mass = np.where(data.index < 30, 0.0, 1.0 + data.index % 3)
+    weighted = chain.fit(data, missing=missing, weights=mass, clusters="person").bootstrap(20, seed=3)
+    rest = data.iloc[30:]
+    alone = chain.fit(rest, missing=missing, weights=mass[30:], clusters="person").bootstrap(20, seed=3)
+    one, other = (each.replicates("paths").to_numpy() for each in (weighted, alone))
+    assert one == pytest.approx(other, abs=1e-10)
+    one, other = weighted.group_means(data["side"]), alone.group_means(rest["side"])
+    assert one.cases.tolist() == other.cases.tolist() == [45, 45]
+    assert one.clusters.tolist() == other.clusters.tolist() == [30, 30]
+    assert one.estimates == pytest.approx(other.estimates, abs=1e-7)
+    assert one.replicates == pytest.approx(other.replicates, abs=1e-7)
+
+
 def test_groups_by_two_columns_and_rows_in_none(grouped, chain):
     bootstrap = chain.fit(grouped).bootstrap(3, seed=3)
     half = np.where(grouped.index < 50, "first", "second")
@@ -100,6 +118,8 @@ def test_unusable_clusters(grouped, chain):
         chain.fit(grouped, clusters=[1, 2])
     with pytest.raises(ParameterError, match="clusters are missing for 1 cases"):
         chain.fit(grouped, clusters=grouped["person"].where(grouped.index > 0))
+    with pytest.raises(ParameterError, match="clusters has its rows in another order than data"):
+        chain.fit(grouped, clusters=grouped["person"].iloc[::-1])
     with pytest.raises(DataFloorError, match="belong to 2 clusters, and intervals need at least 10"):
         chain.fit(grouped, clusters="side").bootstrap(10, seed=1)
 

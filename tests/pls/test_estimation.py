@@ -285,6 +285,11 @@ class TestUnusable:
         assert "the item b1 is infinite in 1 rows (at positions 5)" in text
         assert "weights must not be negative, and 1 are (at positions 0)" in text
 
+    def test_numbers_held_as_objects_are_numbers(self, planted, chain):
+        data = planted(50).round()
+        objects = data.assign(a1=pd.Series([np.int64(value) for value in data["a1"]], dtype=object))
+        assert_same(chain.fit(objects), chain.fit(data))
+
     def test_constant_item(self, planted, chain):
         with pytest.raises(ParameterError, match="the item b2 is 4 for all 50 cases and tells nothing; leave it out"):
             chain.fit(planted(50).assign(b2=4))
