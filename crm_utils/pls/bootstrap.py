@@ -31,8 +31,6 @@ def bootstrap(
     results: PathResults, n_boot: int, *, seed: int | np.random.SeedSequence, intervals: str
 ) -> PathBootstrap:
     """Draw cases and estimate again; see `PathResults.bootstrap`."""
-    from threadpoolctl import threadpool_limits
-
     problems = resampling_problems(n_boot, 0.95) + seed_problems(seed)
     if intervals not in INTERVALS:
         near = nearest_name(str(intervals), INTERVALS)
@@ -47,22 +45,48 @@ def bootstrap(
             "from which it hardly differs in large samples"
         )
         raise_problems(_WHERE, [problem])
+    return replicated(results, draws, left_out=intervals == "bca")
+
+
+def replicated(results: PathResults, draws: Draws, *, left_out: bool = False) -> PathBootstrap:
+    """Estimate again from the cases drawn.
+
+    Parameters
+    ----------
+    results : PathResults
+        The estimate from all cases.
+    draws : Draws
+        How often each case is drawn.
+    left_out : bool, default False
+        Whether to estimate without one unit at a time as well, as BCa intervals need it.
+
+    Returns
+    -------
+    PathBootstrap
+        The replicates.
+
+    Raises
+    ------
+    ConvergenceError
+        If fewer than two replicates can be used.
+    """
+    from threadpoolctl import threadpool_limits
 
     layout, options = results.model.layout(), results.options
     source = MomentSource(draws.cases)
     # The matrices are too small to share: threads would wait for each other most of the time.
     with threadpool_limits(1, user_api="blas"):
         items, found = _estimated(results, source, draws.masses())
-        left_out = _estimated(results, source, draws.masses_without_one()) if intervals == "bca" else None
+        without = _estimated(results, source, draws.masses_without_one()) if left_out else None
     failed = ~(found.converged & np.isfinite(found.r_squared[:, list(layout.order)]).all(axis=1))
     out_of_range = ~failed & improper(found, layout, options)
-    if (failed | out_of_range).sum() > n_boot - 2:
+    if (failed | out_of_range).sum() > len(failed) - 2:
         raise ConvergenceError(
-            f"{_WHERE}: of {n_boot:,} replicates {int(failed.sum()):,} could not be estimated and "
+            f"{_WHERE}: of {len(failed):,} replicates {int(failed.sum()):,} could not be estimated and "
             f"{int(out_of_range.sum()):,} were improper, so that nothing is left to take intervals from. Use more "
             "cases, fewer items or paths, or consistent=False."
         )
-    return PathBootstrap(results, draws, failed, out_of_range, items, found, left_out)
+    return PathBootstrap(results, draws, failed, out_of_range, items, found, without)
 
 
 def _estimated(

@@ -28,6 +28,10 @@ class Draws:
         Seed.
     where : str
         What a message names as its place.
+    units : int, optional
+        Number of clusters to draw from, where the cases are a part of a larger sample: their codes are then numbers of
+        its clusters, and parts of one sample that are given the same seed are drawn together. Default: the clusters of
+        the cases.
 
     Raises
     ------
@@ -40,17 +44,26 @@ class Draws:
        Press, section 3.8 (whole clusters are drawn).
     """
 
-    def __init__(self, cases: Cases, n_boot: int, seed: int | np.random.SeedSequence, *, where: str):
+    def __init__(
+        self,
+        cases: Cases,
+        n_boot: int,
+        seed: int | np.random.SeedSequence,
+        *,
+        where: str,
+        units: int | None = None,
+    ):
         self.cases = cases.counted()
-        size = len(self.cases.data)
-        codes = self.cases.clusters
-        self._codes = None if codes is None else np.unique(codes, return_inverse=True)[1]
-        self.units = size if codes is None else int(self._codes.max()) + 1
-        if codes is not None and self.units < FEWEST_CLUSTERS:
-            raise DataFloorError(
-                f"{where}: the cases belong to {self.units} clusters, and intervals need at least {FEWEST_CLUSTERS}. "
-                "Give no clusters, and read the intervals as those of independent cases."
-            )
+        codes, self.units = self.cases.clusters, len(self.cases.data)
+        self._codes = codes
+        if codes is not None:
+            found, numbered = np.unique(codes, return_inverse=True)
+            if len(found) < FEWEST_CLUSTERS:
+                raise DataFloorError(
+                    f"{where}: the cases belong to {len(found)} clusters, and intervals need at least "
+                    f"{FEWEST_CLUSTERS}. Give no clusters, and read the intervals as those of independent cases."
+                )
+            self._codes, self.units = (numbered, len(found)) if units is None else (codes, units)
         root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
         self._children = root.spawn(n_boot)
 
