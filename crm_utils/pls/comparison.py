@@ -106,14 +106,23 @@ class GroupComparison:
                     f"{row.group!r} and {row.other!r}: the model could not be estimated under {row.failed:,} of "
                     f"{row.failed + row.usable:,} dealt labels, which are left out."
                 )
+        compared = int(self.differences()["p_value"].notna().sum())
+        smallest = compared / (1 + int(self.permutations["usable"].min()))
+        if smallest > 1 - self.level:
+            notes.append(
+                f"{compared:,} differences of paths are looked at, and from so few permutations no adjusted p-value "
+                f"can be below {min(smallest, 1):.2f}: use at least {int(np.ceil(compared / (1 - self.level))):,}."
+            )
         for name, bootstrap in self.bootstraps.items():
             if failed := int((~bootstrap.usable).sum()):
                 notes.append(f"Group {name!r}: {failed:,} of {bootstrap.n_boot:,} bootstrap replicates are left out.")
         changed = self.invariance[self.invariance["invariance"] == NONE]
         for (one, other), rows in changed.groupby(["group", "other"], sort=False):
+            listed = ", ".join(f"{row.construct} (correlation {row.correlation:.5f})" for row in rows.itertuples())
             notes.append(
-                f"{one!r} and {other!r}: {', '.join(rows['construct'])}: not the same composite in both groups; look "
-                "at the weights before paths from and to it are compared."
+                f"{one!r} and {other!r}: not quite the same composite in both groups: {listed}. Look at the weights "
+                "before paths from and to it are compared; of many cases and constructs, one may fail by a difference "
+                "too small to matter, or by chance."
             )
         return tuple(notes)
 

@@ -174,11 +174,13 @@ class Pair:
             means = masses @ self._scores / total
             score_means.append(means)
             score_variances.append((masses @ self._squares / total - means**2) * size / (size - 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_ratios = np.log(score_variances[0] / score_variances[1])
         return Contrast(
             differences={name: values(name, fits[0]) - values(name, fits[1]) for name in COMPARED},
             correlations=self._score_correlations(*(self._pooled_weights(fit.estimates, fit.items) for fit in fits)),
             mean_differences=score_means[0] - score_means[1],
-            log_variance_ratios=np.log(score_variances[0] / score_variances[1]),
+            log_variance_ratios=log_ratios,
             usable=usable,
         )
 
