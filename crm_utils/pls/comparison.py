@@ -147,10 +147,11 @@ class GroupComparison:
         Returns
         -------
         pandas.DataFrame
-            ``group``, ``other``; the labels of the quantity, such as ``from`` and ``to``; ``estimate`` in the first
-            group and ``estimate_other``; ``difference`` (first less other), ``std_error``, ``low``, ``high`` by the
-            bootstrap; ``p_value`` of the permutation test, two-sided; ``p_adjusted`` by Holm's method for all rows of
-            the table. p-values are NaN for what cannot differ, as the loading of an only item.
+            ``group``, ``other``; the labels of the quantity (``from`` and ``to``; ``construct``; ``construct`` and
+            ``item``; or ``construct`` and ``other_construct``); ``estimate`` in the first group and
+            ``estimate_other``; ``difference`` (first less other), ``std_error``, ``low``, ``high`` by the bootstrap;
+            ``p_value`` of the permutation test, two-sided; ``p_adjusted`` by Holm's method for all rows of the table.
+            p-values are NaN for what cannot differ, as the loading of an only item.
 
         Raises
         ------
@@ -168,6 +169,7 @@ class GroupComparison:
             problem = f"quantity must be one of {list(COMPARED)}, and is {quantity!r}{hint}"
             raise_problems("GroupComparison.differences", [problem])
         names = labels(quantity, self.model.layout()).to_frame(index=False)
+        names = names.rename(columns={"other": "other_construct"})
         replicates = {name: bootstrap.replicates(quantity) for name, bootstrap in self.bootstraps.items()}
         tables = []
         for (one, other), test in self.tests.items():

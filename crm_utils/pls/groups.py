@@ -144,17 +144,15 @@ def compare_groups(
             raise_problems(WHERE, [f"{name} must be a {kind.__name__}, and is {type(given).__name__}"])
     problems = resampling_problems(n_boot, level) + seed_problems(seed)
     problems += count_problems("n_permutations", n_permutations, least=FEWEST_PERMUTATIONS)
+    if not isinstance(consistent, bool | np.bool_):
+        problems.append(f"consistent must be True or False, and is {consistent!r}")
     codes, names = _group_codes(data, group, problems)
     columns: list[str] = []
-    options = {
-        "weights": case_weights(data, weights, columns) if weights is not None else None,
-        "clusters": cluster_codes(data, clusters, columns),
-    }
-    if columns:
-        options = {"weights": None, "clusters": None}
-    groups = _Groups(
-        model, data, codes, names, options | {"scheme": scheme, "missing": missing, "standardize": standardize}
-    )
+    mass, codes_of_clusters = case_weights(data, weights, columns), cluster_codes(data, clusters, columns)
+    options = {"scheme": scheme, "missing": missing, "standardize": standardize}
+    if not columns:
+        options |= {"weights": mass, "clusters": codes_of_clusters}
+    groups = _Groups(model, data, codes, names, options)
     pooled = groups.pooled(problems + columns)
     fits = groups.fits(pooled, consistent=consistent)
     root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
@@ -187,7 +185,7 @@ def _group_codes(data: pd.DataFrame, group: Any, problems: list[str]) -> tuple[n
     try:
         codes, names = pd.factorize(pd.Series(group), sort=True)
     except TypeError:
-        problems.append("group must have labels of one kind, such as text, so that they can be sorted")
+        problems.append("group must have labels such as text or numbers, which can be sorted")
         return none
     if len(names) < 2:
         has = f"only {names[0]!r}" if len(names) else "none"
@@ -214,7 +212,7 @@ class _Groups:
         """Estimate from some rows; what is noticed about items is said once, by group."""
         options = dict(self.options)
         for name in ("weights", "clusters"):
-            if options[name] is not None:
+            if options.get(name) is not None:
                 options[name] = options[name][rows]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ItemWarning)
@@ -238,8 +236,7 @@ class _Groups:
 
     def fits(self, pooled: PathResults, *, consistent: bool) -> dict[Any, PathResults]:
         """Estimate of every group, each construct in the direction that it has in all groups together."""
-        mass = self.options["weights"]
-        counted = self.codes if mass is None else np.where(mass > 0, self.codes, -1)
+        counted = np.where(self.options["weights"] > 0, self.codes, -1)
         sizes = np.bincount(counted[counted >= 0], minlength=len(self.names))
         small = [(name, size) for name, size in zip(self.names, sizes, strict=True) if size < FEWEST_CASES]
         if small:
@@ -251,6 +248,11 @@ class _Groups:
 
         def fit(name: Any) -> PathResults:
             found = self._fit(self.codes == self.names.index(name), consistent=consistent)
+            if found.n_cases < FEWEST_CASES:
+                raise DataFloorError(
+                    f"only {found.n_cases:,} cases are left after missing={found.missing!r}, and at least "
+                    f"{FEWEST_CASES} are needed; use missing='em' or 'mean', or join the group with another."
+                )
             return replace(found, estimates=estimates(found.moments, layout, found.options, reference=reference))
 
         return _by_group(self.names, fit)
