@@ -73,7 +73,7 @@ def plot_group_differences(result: GroupComparison, *, quantity: str = "paths", 
     """Draw the estimates of the groups side by side; `group_differences_table` has the numbers.
 
     What differs between groups (adjusted p-value below 1 − level) is in bold; of two groups, every difference is
-    written with its interval; of more, those that are told apart.
+    written with its interval; of more, those that are told apart, the largest of them where there are many.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def plot_group_differences(result: GroupComparison, *, quantity: str = "paths", 
         ax.text(
             1.02,
             places[name],
-            "\n".join(_written(row, pair=not two) for row in rows.itertuples()),
+            _differences_text(rows, pair=not two, most=len(result.fits)),
             transform=ax.get_yaxis_transform(),
             va="center",
             fontsize=8.5,
@@ -141,6 +141,15 @@ def plot_group_differences(result: GroupComparison, *, quantity: str = "paths", 
     for text in legend.get_texts():
         text.set_parse_math(False)
     return describe(ax, _said(table, told, shown, result))
+
+
+def _differences_text(rows: pd.DataFrame, *, pair: bool, most: int) -> str:
+    """Differences of one estimate, the largest first, as many as fit beside the groups."""
+    largest = rows.loc[rows["difference"].abs().sort_values(ascending=False).index[:most]]
+    lines = [_written(row, pair=pair) for row in largest.itertuples()]
+    if len(rows) > most:
+        lines[-1] += " " + tr("and {count} more").format(count=len(rows) - most)
+    return "\n".join(lines)
 
 
 def _written(row, *, pair: bool) -> str:
