@@ -55,21 +55,49 @@ def estimate(
         problems.append(f"tolerance must lie between 0 and 1, and is {tolerance!r}")
     raise_problems(WHERE, problems)
 
-    layout = model.layout()
-    cases = read_cases(data, layout.items, missing=missing, weights=weights, clusters=clusters, where=WHERE)
-    _check_cases(cases.count, layout)
-    items = MomentSource(cases).of_sample()
-    _check_collinear_items(items.correlations[0], layout)
+    cases = read_cases(data, model.items, missing=missing, weights=weights, clusters=clusters, where=WHERE)
     options = Options(scheme, bool(consistent), bool(standardize), float(tolerance))
+    results = estimate_from(model, cases, MomentSource(cases).of_sample(), options=options, missing=missing)
+    for note in results.notes:
+        warnings.warn(note, ItemWarning, stacklevel=3)
+    return results
+
+
+def estimate_from(model: PathModel, cases: Cases, items: Moments, *, options: Options, missing: str) -> PathResults:
+    """Estimate `model` from moments of its items.
+
+    Parameters
+    ----------
+    model : PathModel
+        The model.
+    cases : Cases
+        The cases, whose values are those of the model's items.
+    items : Moments
+        Moments of the items, as the only replicate.
+    options : Options
+        How to estimate.
+    missing : str
+        What was done about missing values.
+
+    Returns
+    -------
+    PathResults
+        The estimate.
+
+    Raises
+    ------
+    ParameterError, DataFloorError, ConvergenceError
+        As in `PathModel.fit`.
+    """
+    layout = model.layout()
+    _check_cases(cases.count, layout)
+    _check_collinear_items(items.correlations[0], layout)
     found = estimates(items, layout, options)
     _check_converged(found, items, layout, options)
     _check_constructs(found.correlations[0], layout, options)
     if improper(found, layout, options)[0]:
         raise ConvergenceError(f"{WHERE}: {_improper_reasons(found, layout)}")
-    results = PathResults(model, options, missing, cases, items, found)
-    for note in results.notes:
-        warnings.warn(note, ItemWarning, stacklevel=3)
-    return results
+    return PathResults(model, options, missing, cases, items, found)
 
 
 def _check_cases(cases: int, layout: Layout) -> None:
