@@ -160,8 +160,14 @@ def moderate(
         without = second.estimate(found, items, drawn.draws.masses_without_one())
         settled = found.converged & ~improper(found, second.layout, first.options) & second.proper(without)
         left_out = without[settled]
-    table = interval_table(estimate[0], replicates[usable], left_out, level=level)
-    return Moderation(drawn, source, target, name, float(level), second.values, usable, second.labelled(table))
+    table = second.labelled(interval_table(estimate[0], replicates[usable], left_out, level=level))
+    shown = (table["quantity"] != "lines").to_numpy()
+    kept = pd.DataFrame(
+        replicates[np.ix_(usable, shown)],
+        pd.Index(np.flatnonzero(usable), name="replicate"),
+        pd.MultiIndex.from_frame(table.loc[shown, ["quantity", "parameter"]]),
+    )
+    return Moderation(drawn, source, target, name, float(level), second.moderator_values, usable, table, kept)
 
 
 def _moderator(
@@ -241,7 +247,7 @@ class _SecondStage:
         return self.first.model.layout()
 
     @cached_property
-    def values(self) -> tuple[float, float] | None:
+    def moderator_values(self) -> tuple[float, float] | None:
         """The two values of a moderator that has no others."""
         items = self.first.model.constructs[self.moderator].items
         if len(items) > 1:
@@ -251,7 +257,11 @@ class _SecondStage:
     @cached_property
     def levels(self) -> tuple[str, ...]:
         """Names of the levels of the moderator at which slopes are given."""
-        return (LOW, MEAN, HIGH) if self.values is None else tuple(f"{value:g}" for value in self.values)
+        return (
+            (LOW, MEAN, HIGH)
+            if self.moderator_values is None
+            else tuple(f"{value:g}" for value in self.moderator_values)
+        )
 
     @cached_property
     def _places(self) -> tuple[int, int, int]:
@@ -311,10 +321,10 @@ class _SecondStage:
 
     def _levels(self, items: Moments) -> np.ndarray:
         """Levels of the moderator as standardised scores, shape (replicates, levels)."""
-        if self.values is None:
+        if self.moderator_values is None:
             return np.broadcast_to([-1.0, 0.0, 1.0], (len(items.means), 3))
         item = self.layout.block(self._places[1])
-        return (np.array(self.values) - items.means[:, item]) / items.spreads[:, item]
+        return (np.array(self.moderator_values) - items.means[:, item]) / items.spreads[:, item]
 
     def labelled(self, table: pd.DataFrame) -> pd.DataFrame:
         """The quantities with their names: ``quantity``, ``parameter``, ``level``, ``source_score`` and numbers."""
@@ -374,12 +384,14 @@ class Moderation:
         Constructs.
     level : float
         Confidence level.
-    values : (float, float) or None
+    moderator_values : (float, float) or None
         The two values of a moderator that has no others, such as 0 and 1.
     usable : numpy.ndarray of bool, shape (n_boot,)
         Replicates that the intervals rest on: both stages could be estimated.
     table : pandas.DataFrame
         Every number; `summary_frame` and the properties show its parts.
+    replicates : pandas.DataFrame
+        One row a usable replicate, by its number; one column a row of `summary_frame`, by quantity and parameter.
     """
 
     bootstrap: PathBootstrap
@@ -387,9 +399,10 @@ class Moderation:
     target: str
     moderator: str
     level: float
-    values: tuple[float, float] | None
+    moderator_values: tuple[float, float] | None
     usable: np.ndarray
     table: pd.DataFrame
+    replicates: pd.DataFrame
 
     @property
     def first(self) -> PathResults:
@@ -423,11 +436,12 @@ class Moderation:
     def f_squared(self) -> pd.Series:
         """What R² gains by the interaction, over 1 − R² with it; with interval.
 
-        In published studies 0.005, 0.01 and 0.025 are small, medium and large.
+        For interactions, 0.005, 0.01 and 0.025 have been proposed as small, medium and large [1]_.
 
         References
         ----------
-        .. [1] Kenny, D. A. (2018). Moderator variables: introduction.
+        .. [1] Hair, J. F., Hult, G. T. M., Ringle, C. M. & Sarstedt, M. (2022). A Primer on Partial Least Squares
+           Structural Equation Modeling, 3rd ed. Sage, chapter 7 (after D. A. Kenny).
         """
         return self._row("f_squared")
 

@@ -59,7 +59,7 @@ def plot_simple_slopes(result: Moderation, *, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         The axes, with alternative text attached.
     """
-    ax = new_axes(ax)
+    ax = new_axes(ax, figsize=(7.2, 4.6))
     source, target, moderator = (name.replace("_", " ") for name in (result.source, result.target, result.moderator))
     table = simple_slopes_table(result)
     slopes = result.simple_slopes.set_index("level")
@@ -79,8 +79,9 @@ def plot_simple_slopes(result: Moderation, *, ax: Axes | None = None) -> Axes:
         xlabel=tr("{name} (standard deviations from the mean)").format(name=source),
         ylabel=tr("{name} (standard deviations)").format(name=target),
     )
-    legend = ax.legend(loc="upper left", fontsize=9)
+    # Below, for lines of any slope may fill the corners.
+    legend = ax.legend(loc="upper left", bbox_to_anchor=(0, 0), borderaxespad=4.5, fontsize=9)
     for text in [*legend.get_texts(), ax.title, ax.xaxis.label, ax.yaxis.label]:
         text.set_parse_math(False)
-    sentence = tr("{target} against {source}, a line for each level of {moderator}. {lines}.")
+    sentence = tr("How {target} goes with {source}, a line for each level of {moderator}. {lines}.")
     return describe(ax, sentence.format(source=source, target=target, moderator=moderator, lines="; ".join(said)))
