@@ -201,6 +201,11 @@ def mediation(
         If a construct is not known, no such route leads from source to target, or the level is out of range, with
         every problem.
 
+    Notes
+    -----
+    Error in the items of a mediator shrinks the indirect effect, and what it loses shows as a direct one: scores that
+    are not quite reliable turn indirect-only into complementary mediation. Consistent estimates are free of that.
+
     References
     ----------
     .. [1] Zhao, X., Lynch, J. G. & Chen, Q. (2010). Reconsidering Baron and Kenny: myths and truths about mediation
