@@ -173,11 +173,7 @@ class _Scoring:
         if completion is None:
             return
         expectation = completion.expectation
-        # A replicate without moments has failed; it must not stop the others from being inverted.
-        covariances = self.covariances[chosen]
-        lost = ~np.isfinite(covariances).all(axis=(1, 2))
-        covariances[lost] = np.eye(covariances.shape[1])
-        precisions, means = expectation.precisions(covariances), self.means[chosen]
+        precisions, means = expectation.precisions(self.covariances[chosen]), self.means[chosen]
         for pattern in expectation.patterns:
             filled, left = pattern.expected(means, precisions)
             of_absent = weights[:, :, pattern.absent]

@@ -290,8 +290,9 @@ class SecondOrderResults:
         Returns
         -------
         PathBootstrap
-            Replicates of the second stage, each from the scores of its own first stage. A replicate whose first stage
-            failed has failed. ``first.bootstrap`` with the same seed gives the first stages of the same replicates.
+            Replicates of the second stage, each from the scores of its own first stage. A replicate in which either
+            stage did not converge has failed. ``first.bootstrap`` with the same seed gives the first stages of the same
+            replicates.
 
         Raises
         ------
@@ -305,7 +306,7 @@ class SecondOrderResults:
             items, found = self._second(drawn.moments, drawn.estimates)
             without = None if drawn.left_out is None else self._second(*drawn.left_out)
         explained = found.r_squared[:, list(self.second.model.layout().order)]
-        failed = drawn.failed | ~(found.converged & np.isfinite(explained).all(axis=1))
+        failed = ~(found.converged & np.isfinite(explained).all(axis=1))
         if failed.sum() > len(failed) - 2:
             raise ConvergenceError(
                 f"SecondOrderResults.bootstrap: {int(failed.sum()):,} of {len(failed):,} replicates could not be "
@@ -352,10 +353,20 @@ def _mixed_moments(items: Moments, mixing: np.ndarray) -> Moments:
 
 
 def _mixed_cases(cases: Cases, mixing: np.ndarray) -> Cases:
-    """Cases with the items of the second stage; of a score, as much is missing as of its items on average."""
+    """Cases with the items of the second stage; of a score, as much is missing as of its items on average.
+
+    Neither rounding nor what is expected of a missing value leads beyond the answers that were given.
+    """
     part_of = mixing != 0
+    given = cases.data
+    if cases.completion is not None:
+        given = np.where(cases.completion.absent[cases.completion.pattern], np.nan, given)
+    low = np.where(part_of, np.nanmin(given, axis=0)[:, None], np.inf).min(axis=0)
+    high = np.where(part_of, np.nanmax(given, axis=0)[:, None], -np.inf).max(axis=0)
+    bounded = (mixing >= 0).all(axis=0)
+    data = np.clip(cases.data @ mixing, np.where(bounded, low, -np.inf), np.where(bounded, high, np.inf))
     share = cases.missing_share @ part_of / part_of.sum(axis=0)
-    return replace(cases, data=cases.data @ mixing, missing_share=share, completion=None)
+    return replace(cases, data=data, missing_share=share, completion=None)
 
 
 def _component_problems(constructs: Mapping[str, Any]) -> list[str]:

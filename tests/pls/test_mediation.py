@@ -186,12 +186,17 @@ def test_intervals_of_an_indirect_effect_cover_the_planted_one(planted, chain):
     assert 0.83 <= np.mean(covered) <= 0.97
 
 
-def test_replicates_that_were_lost_are_told():
+@pytest.mark.parametrize("intervals", ["percentile", "bca"])
+def test_replicates_that_were_lost_are_told_and_left_out(intervals):
+    """The item of value is constant without the first case."""
     rng = np.random.default_rng(8)
     data = pd.DataFrame({"v": np.r_[1.0, np.zeros(11)], "s": rng.normal(size=12), "l": rng.normal(size=12)})
-    replicates = PathModel(SINGLE, CHAIN).fit(data).bootstrap(50, seed=1)
-    note = mediation(replicates, "value", "loyalty").notes[-1]
-    assert note == f"{replicates.failed.sum()} of 50 replicates could not be used and are left out."
+    replicates = PathModel(SINGLE, CHAIN).fit(data).bootstrap(50, seed=1, intervals=intervals)
+    found = mediation(replicates, "value", "loyalty")
+    assert found.notes[-1] == f"{replicates.failed.sum()} of 50 replicates could not be used and are left out."
+    indirect = replicates.intervals("indirect_effects").loc[("value", "loyalty")]
+    assert found.indirect.to_numpy() == pytest.approx(indirect.to_numpy(), abs=1e-14)
+    assert found.indirect.notna().all()
 
 
 def test_summary_frame(partial):

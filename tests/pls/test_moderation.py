@@ -13,7 +13,7 @@ from crm_utils.plotting import alt_text
 from crm_utils.pls import Construct, PathModel
 from crm_utils.pls.bootstrap import _bca
 from crm_utils.pls.moderation import moderate
-from crm_utils.pls.products import product_moments
+from crm_utils.pls.products import _expected, product_moments
 from crm_utils.pls.second_order import SecondOrder, SecondOrderModel
 from crm_utils.pls.simple_slopes import plot_simple_slopes, simple_slopes_table
 
@@ -269,6 +269,26 @@ def test_moments_of_the_product_are_expectations_over_what_is_missing(model, mis
     assert found.crossings[0] == pytest.approx(np.mean(crossings, axis=0), abs=0.01)
     if missing == "mean":
         assert found.squares[0] == pytest.approx(np.mean(squares), rel=1e-10)
+
+
+def test_products_of_scores_that_are_unknown_together():
+    """Against many draws from the normal distribution that is left."""
+    means = np.array([[0.5, -1.2, 0.3]])
+    left = np.array([[[0.8, 0.5, 0.3], [0.5, 0.9, -0.2], [0.3, -0.2, 0.7]]])
+    square, crossing = _expected(means[:, :, None], left, np.ones((1, 1, 1)), (0, 1))
+    drawn = np.random.default_rng(1).multivariate_normal(means[0], left[0], size=2_000_000)
+    product = drawn[:, 0] * drawn[:, 1]
+    assert square[0] == pytest.approx((product**2).mean(), rel=0.005)
+    assert crossing[0] == pytest.approx((product[:, None] * drawn).mean(axis=0), abs=0.005)
+
+
+def test_a_moderator_of_two_values_that_is_not_always_known(two_groups):
+    model, data = two_groups
+    holes = data.assign(strong=data["strong"].mask(np.arange(300) % 10 == 0))
+    found = moderate(model, holes, source="x", target="y", moderator="strong", n_boot=20, seed=1, missing="em")
+    assert found.simple_slopes["level"].tolist() == ["0", "1"]
+    whole = moderate(model, data, source="x", target="y", moderator="strong", n_boot=20, seed=1)
+    assert (found.simple_slopes["estimate"] - whole.simple_slopes["estimate"]).abs().max() < 0.08
 
 
 def test_values_missing_at_random_hardly_move_the_interaction(model):

@@ -164,6 +164,21 @@ def test_replicates_of_incomplete_cases(model):
     assert second.missing_share["product"] == pytest.approx(share)
 
 
+@pytest.mark.parametrize("missing", ["error", "em"])
+def test_scores_of_components_stay_on_the_scale_of_the_answers(model, missing):
+    """Neither rounding nor an expected value leads beyond: an index takes the scale at its word."""
+    data = people(3000).clip(3, 10).round()
+    if missing == "em":
+        data = data.mask(np.random.default_rng(1).random(data.shape) < 0.1)
+    second = model.fit(data, missing=missing).second
+    ends = data.agg(["min", "max"])
+    assert (second.cases.data.min(axis=0) >= 3).all()
+    assert (second.cases.data.max(axis=0) == ends.loc["max"].max()).all()
+    plain = second.cases.data[:, second.model.items.index("image2")]
+    given = data["image2"].notna().to_numpy()
+    assert (plain[given] == data["image2"][given]).all()
+
+
 def test_a_planted_second_order_factor_is_recovered_up_to_attenuation(model):
     """Loadings and paths of the composites that the planted covariances imply, worked out with equal weights.
 
@@ -262,7 +277,8 @@ def test_replicates_that_fail_in_the_first_stage_have_failed():
     data = pd.DataFrame({"p": np.r_[1.0, np.zeros(14)], "s": rng.normal(size=15), "l": rng.normal(size=15)})
     blocks = {"product": ["p"], "service": ["s"], "loyalty": ["l"]}
     model = SecondOrderModel({**blocks, "quality": SecondOrder(["product", "service"])}, [("quality", "loyalty")])
-    results = model.fit(data)
+    with pytest.warns(ItemWarning, match="as many point one way"):
+        results = model.fit(data)
     replicates = results.bootstrap(400, seed=1)
     first = results.first.bootstrap(400, seed=1)
     assert replicates.failed.mean() == pytest.approx((14 / 15) ** 15, abs=0.08)
@@ -276,6 +292,50 @@ def test_replicates_that_fail_in_the_first_stage_have_failed():
     )
     with pytest.raises(ConvergenceError, match="of 2 replicates"):
         results.bootstrap(2, seed=lost)
+
+
+def test_a_replicate_has_failed_where_its_first_stage_did_not_converge(model, monkeypatch):
+    results = model.fit(people(60))
+    first = results.first.bootstrap(100, seed=1)
+    limit = int(np.median(first.estimates.iterations))
+    monkeypatch.setattr("crm_utils.pls.iteration.MOST_ITERATIONS", limit)
+    replicates = results.bootstrap(100, seed=1)
+    stopped = first.estimates.iterations > limit
+    assert 0 < stopped.sum() < 100
+    assert replicates.failed[stopped].all()
+    assert not replicates.failed.all()
+
+
+def test_second_order_constructs_keep_the_direction_that_they_have_in_all_cases():
+    """Components that point both ways: by itself a replicate would take either direction."""
+    data = people(80)
+    for item in BLOCKS["service"]:
+        data[item] = 14 - data[item]
+    model = SecondOrderModel({**BLOCKS, "quality": SecondOrder(["product", "service"])}, PATHS)
+    with pytest.warns(ItemWarning, match="as many point one way"):
+        results = model.fit(data)
+    loadings = results.bootstrap(200, seed=1).replicates("loadings")["quality"]
+    assert (np.sign(loadings) == np.sign(results.second.loadings["quality"])).all(axis=None)
+
+
+def test_means_by_group_are_those_of_the_second_stage(model):
+    data = people(90)
+    groups = np.tile(["a", "b", "c"], 30)
+    results = model.fit(data)
+    found = results.bootstrap(10, seed=1).group_means(groups)
+    expected = pd.DataFrame(results.second.cases.data).groupby(groups).mean().to_numpy()
+    assert found.estimates == pytest.approx(expected)
+    assert found.replicates.shape == (10, 3, len(results.second.model.items))
+    assert found.replicates.mean(axis=0) == pytest.approx(expected, abs=0.5)
+
+
+def test_what_both_stages_notice_is_said_once(model):
+    data = people(100)
+    data.iloc[3] = np.nan
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(data, missing="em")
+    assert ["1 cases have no value" in str(each.message) for each in caught] == [True]
 
 
 def test_a_component_that_points_against_the_others_is_told():
