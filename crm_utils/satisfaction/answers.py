@@ -72,6 +72,40 @@ def survey_answers(survey: Company | pd.DataFrame, settings: SurveySettings | No
     return answers
 
 
+def survey_design(answers: pd.DataFrame, *, weight_col: str = "weight", customer_col: str = "customer_id") -> dict:
+    """Find how a survey was drawn: survey weights, and who answered more than once.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame
+        The survey.
+    weight_col : str, default "weight"
+        Column of survey weights.
+    customer_col : str, default "customer_id"
+        Column of customers.
+
+    Returns
+    -------
+    dict of str to pandas.Series or None
+        ``weights`` and ``clusters``, as estimates of this room and path models take them. No weights where there is no
+        such column; no clusters where nobody answered twice, so that answers are independent. Whoever has no customer
+        number counts as a person of her own.
+
+    Examples
+    --------
+    >>> design = survey_design(pd.DataFrame({"customer_id": ["C1", "C2", "C1", None], "v1": [3, 5, 4, 2]}))
+    >>> design["weights"], design["clusters"].tolist()
+    (None, [0, 1, 0, 2])
+    """
+    weights = answers.get(weight_col)
+    if customer_col not in answers or not answers[customer_col].dropna().duplicated().any():
+        return {"weights": weights, "clusters": None}
+    codes = pd.factorize(answers[customer_col], use_na_sentinel=True)[0]
+    unknown = codes < 0
+    codes[unknown] = codes.max() + 1 + np.arange(unknown.sum())
+    return {"weights": weights, "clusters": pd.Series(codes, answers.index, name=customer_col)}
+
+
 def scale_problems(answers: pd.DataFrame, items: Sequence[str], scale: tuple[float, float]) -> list[str]:
     """Say what is wrong with a scale, or which items have answers outside of it.
 

@@ -11,6 +11,7 @@ from crm_utils.satisfaction.answers import (
     missing_answers_table,
     scale_problems,
     survey_answers,
+    survey_design,
     suspected_reversals,
     usable_constructs,
 )
@@ -140,3 +141,15 @@ def test_the_demo_declares_exactly_the_items_that_run_backwards():
 def test_unknown_items(answers, function):
     with pytest.raises(ParameterError, match="lacks the column v9"):
         function(answers, {"value": ("v1", "v9")})
+
+
+def test_the_design_of_a_survey():
+    survey = pd.DataFrame({"customer_id": ["a", None, "b", "a", None], "weight": [1.0, 2, 3, 4, 5], "v": range(5)})
+    design = survey_design(survey)
+    assert design["weights"].tolist() == [1, 2, 3, 4, 5]
+    clusters = design["clusters"]
+    assert clusters[0] == clusters[3]
+    assert clusters.nunique() == 4
+    once = survey_design(survey.drop(columns="weight").head(3))
+    assert once == {"weights": None, "clusters": None}
+    assert survey_design(survey[["v"]]) == {"weights": None, "clusters": None}
