@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import DataFloorError, nearest_name
 from crm_utils.language import tr
 from crm_utils.pls import Construct, PathModel
 
@@ -209,8 +209,10 @@ def national_model(
     Raises
     ------
     ParameterError
-        If the model or a role is not known; if a role is absent and that is an error; if satisfaction is absent, or
-        nothing is left that leads to it or follows from it.
+        If the model or a role is not known, or a role is absent and that is an error.
+    DataFloorError
+        If absent roles are dropped, and satisfaction is among them, or nothing is left that leads to it or follows
+        from it.
 
     Examples
     --------
@@ -222,7 +224,12 @@ def national_model(
         raise_problems(_WHERE, [f"absent must be one of {list(ABSENT)}, and is {absent!r}"])
     played = model_roles(name, constructs, roles=roles)
     missing = [role for role, names in played.items() if not names]
-    if missing and (absent == "error" or "satisfaction" in missing):
+    if absent == "drop" and "satisfaction" in missing:
+        raise DataFloorError(
+            f"A satisfaction index needs a construct called satisfaction, or one named by roles=…; this survey has "
+            f"{', '.join(constructs) or 'no constructs'}."
+        )
+    if missing and absent == "error":
         hints = []
         for role in missing:
             near = nearest_name(role, constructs)
@@ -239,7 +246,10 @@ def national_model(
     ]
     if not any("satisfaction" in (start, end) and played[start] and played[end] for start, end in
                NATIONAL_MODELS[name].relations):  # fmt: skip
-        raise_problems(_WHERE, [f"of {name}, only satisfaction is left; the survey needs another of its constructs"])
+        raise DataFloorError(
+            f"Of {name}, only satisfaction is left; the survey needs another of the constructs "
+            f"{', '.join(NATIONAL_MODELS[name].roles)}."
+        )
     taking_part = {construct for path in paths for construct in path}
     return PathModel({construct: constructs[construct] for construct in constructs if construct in taking_part}, paths)
 

@@ -5,7 +5,7 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from crm_utils.errors import ParameterError
+from crm_utils.errors import DataFloorError, ParameterError
 from crm_utils.pls import Construct, PathModel
 from crm_utils.satisfaction.national import NATIONAL_MODELS, model_roles, national_model, national_models_table
 
@@ -112,9 +112,14 @@ def test_dropped_roles_take_their_relations_with_them():
 
 
 def test_a_model_needs_satisfaction_and_a_neighbour():
+    survey = {"quality": ["q"], "value": ["v"]}
+    with pytest.raises(DataFloorError, match="needs a construct called satisfaction.*this survey has quality, value"):
+        national_model("acsi", survey, absent="drop")
     with pytest.raises(ParameterError, match=r"no construct for .*satisfaction"):
-        national_model("acsi", {"quality": ["q"], "value": ["v"]}, absent="drop")
-    with pytest.raises(ParameterError, match="only satisfaction is left"):
+        national_model("acsi", survey)
+    with pytest.raises(DataFloorError, match="this survey has no constructs"):
+        national_model("acsi", {}, absent="drop")
+    with pytest.raises(DataFloorError, match="only satisfaction is left; the survey needs another.*image"):
         national_model("ccsi", {"satisfaction": ["s"], "complaints": ["c"]}, absent="drop")
 
 
