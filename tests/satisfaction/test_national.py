@@ -113,13 +113,13 @@ def test_dropped_roles_take_their_relations_with_them():
 
 def test_a_model_needs_satisfaction_and_a_neighbour():
     survey = {"quality": ["q"], "value": ["v"]}
-    with pytest.raises(DataFloorError, match="needs a construct called satisfaction.*this survey has quality, value"):
+    with pytest.raises(DataFloorError, match=r"needs a construct called satisfaction.*this survey has quality, value"):
         national_model("acsi", survey, absent="drop")
     with pytest.raises(ParameterError, match=r"no construct for .*satisfaction"):
         national_model("acsi", survey)
     with pytest.raises(DataFloorError, match="this survey has no constructs"):
         national_model("acsi", {}, absent="drop")
-    with pytest.raises(DataFloorError, match="only satisfaction is left; the survey needs another.*image"):
+    with pytest.raises(DataFloorError, match=r"only satisfaction is left; the survey needs another.*image"):
         national_model("ccsi", {"satisfaction": ["s"], "complaints": ["c"]}, absent="drop")
 
 
