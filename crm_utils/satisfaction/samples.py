@@ -1,8 +1,8 @@
-"""Respondents behind a mean: values, weights, people and groups, checked once and lined up."""
+"""Respondents behind a mean, a share or a correlation: values, weights, people and groups, checked and lined up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,69 @@ import pandas as pd
 
 from crm_utils.checks import first_rows, index_problems, level_problems, raise_problems
 from crm_utils.errors import DataFloorError
-from crm_utils.intervals import SampleMean, sample_mean
+from crm_utils.intervals import SampleMean, sample_mean, wilson
 from crm_utils.language import tr
+from crm_utils.satisfaction.answers import scale_problems
+
+# Step of numeric derivatives, in standard deviations of the two columns of a covariance.
+_STEP = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class SampleMoments:
+    """Weighted covariances of a sample, and what each unit contributes to their errors.
+
+    Attributes
+    ----------
+    means : numpy.ndarray of float, shape (columns,)
+        Means.
+    covariance : numpy.ndarray of float, shape (columns, columns)
+        Weighted mean products of deviations from the means.
+    influence : numpy.ndarray of float, shape (units, pairs)
+        Contribution of each unit to each covariance, by upper triangle.
+    units : int
+        Clusters (or cases) without a gap.
+    cases : int
+        Cases without a gap.
+    """
+
+    means: np.ndarray
+    covariance: np.ndarray
+    influence: np.ndarray
+    units: int
+    cases: int
+
+    def derived(self, function: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Quantities that follow from the covariances, and their linearised standard errors.
+
+        Parameters
+        ----------
+        function : callable
+            Smooth function of covariance matrices, shape (…, columns, columns) → (…, quantities).
+
+        Returns
+        -------
+        estimates, std_errors : numpy.ndarray of float, shape (quantities,)
+            Quantities and errors.
+
+        References
+        ----------
+        .. [1] Särndal, C.-E., Swensson, B. & Wretman, J. (1992). Model Assisted Survey Sampling. Springer, section
+           5.5.
+        """
+        rows, columns = np.triu_indices(len(self.means))
+        spreads = np.sqrt(np.diag(self.covariance))
+        steps = _STEP * spreads[rows] * spreads[columns]
+        moved = np.zeros((len(rows), *self.covariance.shape))
+        pair = np.arange(len(rows))
+        moved[pair, rows, columns] = moved[pair, columns, rows] = steps
+        with np.errstate(invalid="ignore", divide="ignore"):
+            estimates = function(self.covariance)
+            slopes = (function(self.covariance + moved) - function(self.covariance - moved)) / (2 * steps[:, None])
+        if self.units < 2:
+            return estimates, np.full_like(estimates, np.nan)
+        squares = ((self.influence @ slopes) ** 2).sum(axis=0)
+        return estimates, np.sqrt(self.units / (self.units - 1) * squares)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +106,80 @@ class Sample:
             values = np.where(self.groups == group, values, np.nan)
         return sample_mean(values, weights=self.weights, clusters=self.clusters)
 
+    def moments(self, values: np.ndarray, group: int | None = None) -> SampleMoments:
+        """Covariances of the columns of values, of the cases without a gap, of everybody or of a group."""
+        there = ~np.isnan(values).any(axis=1) & (self.weights > 0)
+        if group is not None:
+            there &= self.groups == group
+        columns = values.shape[1]
+        first, second = np.triu_indices(columns)
+        if not there.any():
+            empty = np.full((columns, columns), np.nan)
+            return SampleMoments(empty[0], empty, np.zeros((0, len(first))), 0, 0)
+        units, codes = np.unique(self.clusters[there], return_inverse=True)
+        mass, cases = self.weights[there], values[there]
+        means = mass @ cases / mass.sum()
+        deviations = cases - means
+        covariance = (deviations * mass[:, None]).T @ deviations / mass.sum()
+        products = deviations[:, first] * deviations[:, second] - covariance[first, second]
+        influence = np.zeros((len(units), len(first)))
+        np.add.at(influence, codes, products * (mass / mass.sum())[:, None])
+        return SampleMoments(means, covariance, influence, len(units), len(cases))
+
+    def share(self, inside: np.ndarray, group: int, *, level: float) -> dict[str, float]:
+        """Share of a group that is inside (1; 0 for outside, NaN for no answer), its error and Wilson's interval."""
+        mean = self.mean(inside, group)
+        size = self.independent_answers(inside, group, mean.estimate * (1 - mean.estimate), level=level)
+        low, high = wilson(np.array([mean.estimate * size]), np.array([size]), level=level)
+        return {"share": mean.estimate, "std_error": mean.std_error, "low": float(low[0]), "high": float(high[0])}
+
+    def independent_answers(self, values: np.ndarray, group: int, variance: float, *, level: float) -> float:
+        """How many independent answers of equal weight would tell as much as those of a group: not more than its own.
+
+        Parameters
+        ----------
+        values : numpy.ndarray of float, shape (answers,)
+            Values; NaN where there is none.
+        group : int
+            Number of the group.
+        variance : float
+            Variance of a single value.
+        level : float
+            Confidence level of the interval that the number is for: where people are few, Student's t is wider than
+            the formulas for independent answers take it.
+
+        Returns
+        -------
+        float
+            Answers; 0 where there are none. Where all values are equal, no error tells what weights and clusters
+            cost, and it is Kish's number [2]_, or that of the people if that is less.
+
+        References
+        ----------
+        .. [1] Korn, E. L. & Graubard, B. I. (1998). Confidence intervals for proportions with small expected number
+           of positive counts estimated from survey data. Survey Methodology 24(2), 193–201.
+        .. [2] Kish, L. (1965). Survey Sampling. Wiley, section 11.7: (Σw)² / Σw².
+        """
+        from scipy.stats import t
+
+        mean = self.mean(values, group)
+        if not mean.cases:
+            return 0.0
+        if mean.units < 2 or not mean.std_error > 0 or not variance > 0:
+            mass = self.weights[(self.groups == group) & ~np.isnan(values)]
+            return float(min(mean.units, mass.sum() ** 2 / (mass**2).sum()))
+        # Less the factor units/(units − 1), so that plain answers count as many as they are.
+        size = variance / mean.std_error**2 * mean.units / (mean.units - 1)
+        wider = t.ppf((1 + level) / 2, mean.units - 1) / t.ppf((1 + level) / 2, mean.cases - 1)
+        # One answer of little weight that differs would seem to make thousands.
+        return float(min(size / wider**2, mean.cases))
+
+    def counts(self, values: np.ndarray, group: int) -> dict[str, int]:
+        """How many of a group have a value, and how many have none."""
+        inside = self.groups == group
+        given = int((inside & ~np.isnan(values)).sum())
+        return {"answers": given, "missing": int(inside.sum()) - given}
+
     def by_group(self, row: Callable[[int], dict[str, Any]]) -> pd.DataFrame:
         """One row a group."""
         return pd.DataFrame([row(group) for group in range(len(self.labels))], self.labels)
@@ -58,8 +193,10 @@ def read_sample(
     clusters: Any = None,
     by: Any = None,
     level: float = 0.95,
-    allowed: tuple[float, float] | None = None,
+    scale: tuple[float, float] | None = None,
     whole: bool = False,
+    by_name: str = "by",
+    problems: Sequence[str] = (),
 ) -> Sample:
     """Check answers and what comes with them.
 
@@ -72,15 +209,19 @@ def read_sample(
     weights : array-like of float, shape (n,), optional
         Weights, 0 or more.
     clusters : array-like, shape (n,), optional
-        Labels of the people.
+        Labels of the people; who has none is a person of her own.
     by : array-like, shape (n,), optional
-        Labels of groups; missing for none.
+        Labels of groups; missing for none. Sorted, but for those of a categorical, which keep its order.
     level : float
         Confidence level.
-    allowed : tuple of float, optional
+    scale : (float, float), optional
         Lowest and highest answer.
     whole : bool, default False
         Whether answers must be whole numbers.
+    by_name : str, default "by"
+        What a message calls the groups.
+    problems : sequence of str, default ()
+        What the caller found wrong, to be raised together with what is found here.
 
     Returns
     -------
@@ -92,55 +233,89 @@ def read_sample(
     ParameterError
         With every problem.
     DataFloorError
-        If there is no answer.
+        If there is no answer, or none with a weight above zero.
     """
-    problems = level_problems(level)
-    series = answers if isinstance(answers, pd.Series | pd.DataFrame) else pd.Series(np.asarray(answers))
-    problems += index_problems(answers=series, weights=weights, clusters=clusters, by=by)
-    try:
-        values = series.to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise_problems(where, ["answers must be numbers; convert them first"])
-    names = (
-        [str(name) for name in series.columns] if isinstance(series, pd.DataFrame) else [str(series.name or "answers")]
-    )
-    for name, column in zip(names, values.reshape(len(values), -1).T, strict=True):
-        bad = np.zeros(len(column), dtype=bool)
-        rule = ""
-        if allowed is not None:
-            bad |= (column < allowed[0]) | (column > allowed[1])
-            rule = f"outside {allowed[0]:g} to {allowed[1]:g}"
+    problems = [*problems, *level_problems(level)]
+    if not isinstance(answers, pd.Series | pd.DataFrame):
+        answers = pd.DataFrame(answers) if np.ndim(answers) == 2 else pd.Series(np.atleast_1d(answers))
+    frame = answers if isinstance(answers, pd.DataFrame) else answers.to_frame(answers.name or "answers")
+    columns = {name: column for name, column in ((by_name, by), ("weights", weights), ("clusters", clusters))
+               if column is not None}  # fmt: skip
+    unequal = [
+        f"{name} must be one column with a value for each of the {len(frame):,} answers, and "
+        f"{'is one value' if np.ndim(column) == 0 else f'has the shape {np.shape(column)}'}"
+        for name, column in columns.items()
+        if np.ndim(column) != 1 or len(column) != len(frame)
+    ]
+    problems += unequal or index_problems(answers=frame, **columns)
+    values = _checked_answers(frame, scale, whole, problems)
+    mass = np.ones(len(frame)) if weights is None else _checked_weights(weights, problems)
+    groups, labels = np.zeros(len(frame), dtype=int), pd.Index([tr("all")], name="group")
+    if by is not None and not unequal:
+        groups, found = pd.factorize(pd.Series(by), sort=True)
+        labels = pd.Index(found, name=getattr(by, "name", None) or "group")
+        if len(frame) and not len(labels):
+            problems.append(f"{by_name} has no label; give one an answer")
+    raise_problems(where, problems)
+    if not (np.isfinite(values).any(axis=1) & (mass > 0)).any():
+        weighed = " with a weight above zero" if (mass == 0).any() else ""
+        raise DataFloorError(f"{where} needs answers{weighed}; there is none.")
+    codes = np.arange(len(frame)) if clusters is None else _codes(clusters)
+    return Sample(values[:, 0] if answers.ndim == 1 else values, mass, codes, groups, labels)
+
+
+def _checked_answers(
+    frame: pd.DataFrame, scale: tuple[float, float] | None, whole: bool, problems: list[str]
+) -> np.ndarray:
+    """Answers as floats, shape (answers, columns); what is wrong with them is added to the problems."""
+    values = np.empty(frame.shape)
+    for place in range(frame.shape[1]):
+        values[:, place] = _numbers(frame.iloc[:, place], problems)
+    if scale is not None:
+        problems += scale_problems(pd.DataFrame(values, frame.index, frame.columns), frame.columns, scale)
+    for name, column in zip(frame.columns, values.T, strict=True):
+        bad = np.isinf(column) if scale is None else np.zeros(len(column), dtype=bool)
         if whole:
             bad |= np.isfinite(column) & (column != np.rint(column))
-            rule = f"not a whole number from {allowed[0]:g} to {allowed[1]:g}"
-        bad |= np.isinf(column)
         if bad.any():
             problems.append(
-                f"{name} has {int(bad.sum()):,} answers {rule or 'that are infinite'} (rows "
-                f"{first_rows(bad, series.index)}: {column[bad][0]:g}); correct them or code them as missing"
+                f"{name} has {int(bad.sum()):,} answers that are {'no whole numbers' if whole else 'infinite'} (rows "
+                f"{first_rows(bad, frame.index)}: {column[bad][0]:g}); correct them or code them as missing"
             )
-    mass = np.ones(len(values))
-    for name, given in (("weights", weights), ("clusters", clusters), ("by", by)):
-        if given is not None and (np.ndim(given) != 1 or len(given) != len(values)):
-            problems.append(f"{name} must be one an answer: there are {len(values):,} rows")
-    raise_problems(where, problems)
-    if weights is not None:
-        mass = pd.Series(np.asarray(weights)).to_numpy(dtype=float, na_value=np.nan)
-        if not ((mass >= 0) & np.isfinite(mass)).all():
-            raise_problems(where, ["weights must be numbers of 0 or more, without gaps"])
-    if not np.isfinite(values).any():
-        raise DataFloorError(f"{where} needs answers, and there is none.")
-    codes = np.arange(len(values)) if clusters is None else _codes(clusters)
-    groups, labels = np.zeros(len(values), dtype=int), pd.Index([tr("all")], name="group")
-    if by is not None:
-        groups, found = pd.factorize(pd.Series(np.asarray(by)), sort=True, use_na_sentinel=True)
-        labels = pd.Index(found, name=getattr(by, "name", None) or "group")
-    return Sample(values, mass, codes, groups, labels)
+    return values
+
+
+def _checked_weights(weights: Any, problems: list[str]) -> np.ndarray:
+    """Weights as floats; what is wrong with them is added to the problems."""
+    before = len(problems)
+    mass = _numbers(pd.Series(np.atleast_1d(weights), name="weights"), problems)
+    bad = ~(np.isfinite(mass) & (mass >= 0))
+    if bad.any() and len(problems) == before:
+        problems.append(
+            f"weights must be numbers of 0 or more, without gaps, and {int(bad.sum()):,} are not (at positions "
+            f"{first_rows(bad)})"
+        )
+    return mass
+
+
+def _numbers(column: pd.Series, problems: list[str]) -> np.ndarray:
+    """A column as floats with gaps; what stands in the way is added to the problems."""
+    if not pd.api.types.is_numeric_dtype(column):
+        given = column.dropna()
+        dated = pd.api.types.is_datetime64_any_dtype(column)
+        if len(given) and (dated or given.map(lambda value: isinstance(value, str)).any()):
+            problems.append(f"{column.name} must be numbers, and has {given.iloc[0]!r}; convert them first")
+            return np.full(len(column), np.nan)
+    try:
+        return column.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        problems.append(f"{column.name} must be numbers, and has the type {column.dtype}; convert them first")
+        return np.full(len(column), np.nan)
 
 
 def _codes(clusters: Any) -> np.ndarray:
     """Numbers of people; who is not known is a person of her own."""
-    codes = pd.factorize(pd.Series(np.asarray(clusters)), use_na_sentinel=True)[0]
+    codes = pd.factorize(pd.Series(clusters), use_na_sentinel=True)[0]
     unknown = codes < 0
     codes[unknown] = codes.max(initial=-1) + 1 + np.arange(unknown.sum())
     return codes

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import count_problems, raise_problems
+from crm_utils.checks import count_problems, is_number, level_problems, raise_problems
 from crm_utils.errors import DataFloorError
-from crm_utils.intervals import SampleMean, wilson
+from crm_utils.satisfaction.answers import scale_problems
 from crm_utils.satisfaction.changes import DOWN, SAME, UP
 from crm_utils.satisfaction.index import FEWEST_CASES
-from crm_utils.satisfaction.samples import Sample, read_sample
+from crm_utils.satisfaction.samples import read_sample
+
+NPS_SCALE = (0, 10)
+# Answers added to those there are in the interval of a Net Promoter Score.
+_ADDED = 3
 
 
 def csat(
@@ -49,8 +53,8 @@ def csat(
     -------
     pandas.DataFrame
         By group ("all" without groups): ``share``, ``std_error``, ``low``, ``high``, ``answers``, ``missing``. The
-        interval is Wilson's; with weights or clusters, for the number of independent answers that would have the same
-        standard error.
+        interval is Wilson's [1]_; with weights or clusters, for the number of independent answers that would have the
+        same standard error [2]_.
 
     Raises
     ------
@@ -64,41 +68,23 @@ def csat(
     .. [1] Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal of the
        American Statistical Association 22, 209–212.
     .. [2] Korn, E. L. & Graubard, B. I. (1998). Confidence intervals for proportions with small expected number of
-       positive counts estimated from survey data. Survey Methodology 24(2), 193–201 (effective sample size).
+       positive counts estimated from survey data. Survey Methodology 24(2), 193–201.
 
     Examples
     --------
     >>> csat([10, 9, 8, 7, 10, None]).round(3).loc["all", ["share", "low", "high"]].tolist()
     [0.6, 0.231, 0.882]
     """
-    raise_problems("csat", count_problems("top", top, least=1))
-    sample = read_sample(answers, "csat", weights=weights, clusters=clusters, by=by, level=level, allowed=scale)
+    problems = count_problems("top", top, least=1)
+    if not problems and not scale_problems(pd.DataFrame(), [], scale) and top > scale[1] - scale[0]:
+        problems.append(f"top must leave a point of the scale {scale[0]:g} to {scale[1]:g} outside, and is {top}")
+    sample = read_sample(
+        answers, "csat", weights=weights, clusters=clusters, by=by, level=level, scale=scale, problems=problems
+    )
     inside = np.where(np.isnan(sample.answers), np.nan, sample.answers > scale[1] - top)
-
-    def row(group: int) -> dict[str, float]:
-        mean = sample.mean(inside, group)
-        low, high = _wilson(mean, sample, group, level)
-        return {"share": mean.estimate, "std_error": mean.std_error, "low": low, "high": high} | _counts(sample, group)
-
-    return sample.by_group(row)
-
-
-def _wilson(mean: SampleMean, sample: Sample, group: int, level: float) -> tuple[float, float]:
-    spread = mean.estimate * (1 - mean.estimate)
-    if spread > 0 and mean.std_error > 0:
-        # Less the factor units/(units − 1), so that plain answers get plain Wilson.
-        size = spread / mean.std_error**2 * mean.units / (mean.units - 1)
-    else:
-        mass = sample.weights[(sample.groups == group) & ~np.isnan(sample.answers)]
-        size = min(mean.units, mass.sum() ** 2 / (mass**2).sum()) if len(mass) else 0
-    low, high = wilson(np.array([mean.estimate * size]), np.array([size]), level=level)
-    return float(low[0]), float(high[0])
-
-
-def _counts(sample: Sample, group: int) -> dict[str, int]:
-    inside = sample.groups == group
-    given = int((inside & ~np.isnan(sample.answers)).sum())
-    return {"answers": given, "missing": int(inside.sum()) - given}
+    return sample.by_group(
+        lambda group: sample.share(inside, group, level=level) | sample.counts(sample.answers, group)
+    )
 
 
 def nps_points(answers: Any) -> pd.Series:
@@ -124,9 +110,12 @@ def nps_points(answers: Any) -> pd.Series:
     >>> nps_points([10, 8, 3]).tolist()
     [100.0, 0.0, -100.0]
     """
-    values = read_sample(answers, "nps_points", allowed=(0, 10), whole=True).answers
-    points = np.select([np.isnan(values), values >= 9, values <= 6], [np.nan, 100.0, -100.0], 0.0)
-    return pd.Series(points, answers.index if isinstance(answers, pd.Series) else None, name="nps")
+    values = read_sample(answers, "nps_points", scale=NPS_SCALE, whole=True).answers
+    return pd.Series(_points(values), answers.index if isinstance(answers, pd.Series) else None, name="nps")
+
+
+def _points(answers: np.ndarray) -> np.ndarray:
+    return np.select([np.isnan(answers), answers >= 9, answers <= 6], [np.nan, 100.0, -100.0], 0.0)
 
 
 def net_promoter_score(
@@ -148,7 +137,10 @@ def net_promoter_score(
     pandas.DataFrame
         By group ("all" without groups): ``nps`` (−100 to 100), ``std_error``, ``low``, ``high``, the shares
         ``promoters``, ``passives``, ``detractors``, and ``answers``, ``missing``. Without weights and clusters the
-        variance is (p₊ + p₋ − (p₊ − p₋)²)/n; with them it is linearised.
+        variance is (p₊ + p₋ − (p₊ − p₋)²)/n; with them it is linearised. The interval is the adjusted Wald interval
+        [2]_ with three answers more, half of them passive and a quarter each promoters and detractors, which has a
+        width where all answers agree; with weights or clusters, for the number of independent answers that would have
+        the same standard error.
 
     Raises
     ------
@@ -160,6 +152,8 @@ def net_promoter_score(
     References
     ----------
     .. [1] Reichheld, F. F. (2003). The one number you need to grow. Harvard Business Review 81(12), 46–54.
+    .. [2] Rocks, B. (2016). Interval estimation for the "Net Promoter Score". The American Statistician 70(4),
+       365–372.
 
     Examples
     --------
@@ -175,21 +169,32 @@ def net_promoter_score(
         clusters=clusters,
         by=by,
         level=level,
-        allowed=(0, 10),
+        scale=NPS_SCALE,
         whole=True,
     )
-    points = nps_points(sample.answers).to_numpy()
+    points = _points(sample.answers)
+    reach = norm.ppf((1 + level) / 2)
 
     def row(group: int) -> dict[str, float]:
         mean = sample.mean(points, group)
+        promoters, passives, detractors = (
+            sample.mean(np.where(np.isnan(points), np.nan, points == number), group).estimate
+            for number in (100, 0, -100)
+        )
         error = mean.std_error * np.sqrt((mean.units - 1) / mean.units) if mean.units > 1 else np.nan
-        reach = norm.ppf((1 + level) / 2) * error
-        shares = {
-            name: sample.mean(np.where(np.isnan(points), np.nan, points == number), group).estimate
-            for name, number in (("promoters", 100), ("passives", 0), ("detractors", -100))
-        }
-        ends = {"low": max(mean.estimate - reach, -100.0), "high": min(mean.estimate + reach, 100.0)}
-        return {"nps": mean.estimate, "std_error": error} | ends | shares | _counts(sample, group)
+        variance = 100**2 * (promoters + detractors) - mean.estimate**2
+        size = sample.independent_answers(points, group, variance, level=level)
+        above, below = ((share * size + _ADDED / 4) / (size + _ADDED) for share in (promoters, detractors))
+        centre, half = above - below, reach * np.sqrt((above + below - (above - below) ** 2) / (size + _ADDED))
+        return {
+            "nps": mean.estimate,
+            "std_error": error,
+            "low": 100 * max(centre - half, -1.0),
+            "high": 100 * min(centre + half, 1.0),
+            "promoters": promoters,
+            "passives": passives,
+            "detractors": detractors,
+        } | sample.counts(points, group)
 
     return sample.by_group(row)
 
@@ -209,42 +214,59 @@ def mean_changes(
     values : array-like of float, shape (n,)
         What is averaged: `nps_points`, zeros and ones, ratings.
     waves : array-like, shape (n,)
-        Waves; their sorted order is that of time.
+        Waves; their sorted order is that of time, or that of the categories of an ordered categorical.
     weights, clusters
         As in `csat`. Who answered in both waves counts as one person in both.
     level : float, default 0.95
-        Confidence level, for all changes together (Šidák).
+        Confidence level, for all changes together (Šidák [1]_).
 
     Returns
     -------
     pandas.DataFrame
         One row a change: ``from``, ``to``, ``change``, ``std_error``, ``low``, ``high``, ``verdict`` ("up", "down",
-        "cannot tell apart").
+        "cannot tell apart"). Waves with fewer than 20 people who answered are passed over.
 
     Raises
     ------
     ParameterError
         If an option is unusable.
     DataFloorError
-        If fewer than two waves have 20 answers.
-    """
-    from scipy.stats import norm
+        If fewer than two waves have 20 people who answered.
 
-    sample = read_sample(values, "mean_changes", weights=weights, clusters=clusters, by=waves, level=level)
+    References
+    ----------
+    .. [1] Šidák, Z. (1967). Rectangular confidence regions for the means of multivariate normal distributions.
+       Journal of the American Statistical Association 62, 626–633.
+
+    Examples
+    --------
+    >>> ratings = [6, 7, 8, 7] * 10 + [8, 9, 9, 8] * 10
+    >>> changes = mean_changes(ratings, ["spring"] * 40 + ["summer"] * 40)
+    >>> changes[["change", "low", "high"]].round(2).to_numpy().tolist(), changes["verdict"].tolist()
+    ([[1.5, 1.22, 1.78]], ['up'])
+    """
+    from scipy.stats import t
+
+    sample = read_sample(
+        values, "mean_changes", weights=weights, clusters=clusters, by=waves, level=level, by_name="waves"
+    )
     means = [(label, sample.mean(sample.answers, group)) for group, label in enumerate(sample.labels)]
-    means = [(label, mean) for label, mean in means if mean.cases >= FEWEST_CASES]
+    means = [(label, mean) for label, mean in means if mean.units >= FEWEST_CASES]
     if len(means) < 2:
         raise DataFloorError(
-            f"A change needs two waves with at least {FEWEST_CASES} answers each; there "
+            f"A change needs two waves with at least {FEWEST_CASES} people who answered; there "
             f"{'is' if len(means) == 1 else 'are'} {len(means)}."
         )
     steps = list(pairwise(means))
-    reach = norm.ppf((1 + level ** (1 / len(steps))) / 2)
     rows = []
     for (start, before), (end, after) in steps:
         change = after.estimate - before.estimate
-        error = np.sqrt(((after.influence - before.influence) ** 2).sum())
-        low, high = change - reach * error, change + reach * error
+        # Each with its own factor: exact for the same people in both waves, and for nobody in both.
+        ahead, behind = (mean.influence * np.sqrt(mean.units / (mean.units - 1)) for mean in (after, before))
+        error = np.sqrt(((ahead - behind) ** 2).sum())
+        freedom = min(before.units, after.units) - 1
+        reach = t.ppf((1 + level ** (1 / len(steps))) / 2, freedom) * error
+        low, high = change - reach, change + reach
         verdict = UP if low > 0 else DOWN if high < 0 else SAME
         rows.append((start, end, change, error, low, high, verdict))
     return pd.DataFrame(rows, columns=["from", "to", "change", "std_error", "low", "high", "verdict"])
@@ -262,38 +284,42 @@ def answers_needed(std_deviation: float, change: float, *, level: float = 0.95, 
     level : float, default 0.95
         Confidence level.
     power : float, default 0.8
-        Probability to see the change when it is there.
+        Probability to see the change when it is there; above 1 − level, with which it is seen when it is not there.
 
     Returns
     -------
     int
-        Answers in each of two waves of different people.
+        Answers of equal weight in each of two waves of different people, for a two-sided t test.
 
     Raises
     ------
     ParameterError
-        If a number is not above zero, or a probability not between 0 and 1.
+        If a number is not above zero, or a probability out of range.
 
     References
     ----------
-    .. [1] Cohen, J. (1988). Statistical Power Analysis for the Behavioral Sciences. Erlbaum, chapter 2.
+    .. [1] Cohen, J. (1988). Statistical Power Analysis for the Behavioral Sciences. Erlbaum, section 2.4.
 
     Examples
     --------
     >>> answers_needed(1.0, 0.5)
-    63
+    64
     """
     from scipy.stats import norm
+    from statsmodels.stats.power import TTestIndPower
 
     problems = [
-        f"{name} must be above zero, and is {given!r}"
+        f"{name} must be a number above zero, and is {given!r}"
         for name, given in (("std_deviation", std_deviation), ("change", change))
-        if not given > 0
+        if not is_number(given) or given <= 0
     ]
-    problems += [
-        f"{name} must lie between 0 and 1, and is {given!r}"
-        for name, given in (("level", level), ("power", power))
-        if not 0 < given < 1
-    ]
+    problems += level_problems(level)
+    if not is_number(power) or not power < 1 or (not level_problems(level) and power <= 1 - level):
+        problems.append(f"power must lie between 1 − level and 1, and is {power!r}")
     raise_problems("answers_needed", problems)
-    return int(np.ceil(2 * ((norm.ppf((1 + level) / 2) + norm.ppf(power)) * std_deviation / change) ** 2))
+    effect = change / std_deviation
+    # The normal distribution is a few answers short of Student's.
+    needed = max(int(2 * ((norm.ppf((1 + level) / 2) + norm.ppf(power)) / effect) ** 2), 2)
+    while TTestIndPower().power(effect, needed, 1 - level) < power:
+        needed += 1
+    return needed
