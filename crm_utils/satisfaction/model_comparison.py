@@ -1,0 +1,545 @@
+"""National index models estimated from the same answers, side by side."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from textwrap import fill, shorten
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crm_utils.checks import missing_columns, raise_problems, resampling_problems, seed_problems
+from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, nearest_name
+from crm_utils.language import tr
+from crm_utils.plotting import PALETTE, describe, new_axes
+from crm_utils.pls import Construct, PathBootstrap, PathModel, PathResults
+from crm_utils.pls.derived import interval_table
+from crm_utils.pls.reading import case_weights, cluster_codes, item_values
+from crm_utils.satisfaction.answers import scale_problems
+from crm_utils.satisfaction.changes import HIGHER, LOWER, _compared
+from crm_utils.satisfaction.index import RULES, Scale, index_replicates, index_scores, without_empty_notes
+from crm_utils.satisfaction.national import NATIONAL_MODELS, model_roles, national_model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_WHERE = "compare_national_models"
+ABSENT = ("leave_out", "drop")
+INDEX = "index"
+# Roles whose share of variance explained is compared.
+EXPLAINED = ("satisfaction", "loyalty")
+MEASURES = (INDEX, *(f"r_squared_{role}" for role in EXPLAINED))
+_DIFFERENCE = ("difference", "std_error", "low", "high", "verdict")
+# Less than this, and two models give the same number.
+_ROUNDING = 1e-9
+# Characters of a reason in a figure.
+_LONGEST = 210
+
+
+def compare_national_models(
+    answers: pd.DataFrame,
+    constructs: Mapping[str, Construct | Sequence[str]],
+    *,
+    models: Sequence[str] = ("scsb", "acsi", "ecsi", "ccsi"),
+    reference: str | None = None,
+    roles: Mapping[str, str | Sequence[str]] | None = None,
+    absent: str = "leave_out",
+    scale: Scale = (1, 10),
+    rule: str = "unstandardized",
+    scheme: str = "path",
+    consistent: bool = False,
+    missing: str = "error",
+    weights: Any = None,
+    clusters: Any = None,
+    n_boot: int = 1000,
+    seed: int | np.random.SeedSequence,
+    level: float = 0.95,
+) -> ModelComparison:
+    """Estimate national index models from the same answers, and set them side by side.
+
+    The satisfaction index is a weighted mean of the same items in every model. Models give these items different
+    weights, and that moves the index little where the items go together. What models differ in is what they take for
+    causes and consequences: how much of satisfaction and of loyalty they explain.
+
+    All models are estimated from the same cases, and the bootstrap draws the same cases for all of them. Differences
+    between models are taken replicate by replicate, so that what the models share cancels out of their error.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame, shape (n, …)
+        One row an answered questionnaire, with the items as columns.
+    constructs : mapping of str to Construct or sequence of str
+        Items by construct.
+    models : sequence of str, default ("scsb", "acsi", "ecsi", "ccsi")
+        Names in `NATIONAL_MODELS`, to which a course may add its own.
+    reference : str, optional
+        Model that the others are held against. Default: the first that can be estimated.
+    roles : mapping of str to str or sequence of str, optional
+        Constructs by role, as in `model_roles`; each model takes the roles that it has.
+    absent : {"leave_out", "drop"}, default "leave_out"
+        What to do about a model with roles that the survey has not: leave it out and say why, or estimate it without
+        them. What is left may then be another model of the list.
+    scale, rule
+        As in `index_scores`.
+    scheme, consistent, missing, weights, clusters
+        As in `PathModel.fit`. Cases are left out of all models alike: under "listwise" those that lack an item of any
+        model, otherwise those without an answer to all items of one.
+    n_boot : int, default 1000
+        Number of bootstrap replicates, from 2.
+    seed : int
+        Seed, 0 or more.
+    level : float, default 0.95
+        Confidence level.
+
+    Returns
+    -------
+    ModelComparison
+        Estimates, differences, and which models are left out for which reason.
+
+    Raises
+    ------
+    ParameterError
+        If an option or the answers are unusable, with every problem; if satisfaction or loyalty is played by several
+        constructs; or if the reference is left out.
+    DataFloorError
+        If no model is left, with the reasons.
+
+    References
+    ----------
+    .. [1] Johnson, M. D., Gustafsson, A., Andreassen, T. W., Lervik, L. & Cha, J. (2001). The evolution and future of
+       national customer satisfaction index models. Journal of Economic Psychology 22(2), 217–245.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(7)
+    >>> names = ["expectation", "quality", "value", "satisfaction", "complaints", "loyalty"]
+    >>> mood = rng.normal(size=(200, 1))
+    >>> answers = pd.DataFrame(np.clip(np.rint(7 + mood + rng.normal(size=(200, 6))), 1, 10), columns=names)
+    >>> found = compare_national_models(answers, {name: [name] for name in names}, n_boot=100, seed=7)
+    >>> found.left_out
+    {'ecsi': 'the survey has no image', 'ccsi': 'the survey has no image'}
+    >>> found.differences()[["measure", "verdict"]].to_numpy().tolist()
+    [['index', 'cannot tell apart'], ['r_squared_satisfaction', 'higher'], ['r_squared_loyalty', 'cannot tell apart']]
+    """
+    for name, given, kind in (("answers", answers, pd.DataFrame), ("constructs", constructs, Mapping)):
+        if not isinstance(given, kind):
+            raise_problems(_WHERE, [f"{name} must be a {kind.__name__}, and is {type(given).__name__}"])
+    models = (models,) if isinstance(models, str) else tuple(models)
+    problems = resampling_problems(n_boot, level) + seed_problems(seed) + _model_problems(models, reference)
+    for name, given, allowed in (("absent", absent, ABSENT), ("rule", rule, RULES)):
+        if given not in allowed:
+            near = nearest_name(str(given), allowed)
+            hint = f" (did you mean {near!r}?)" if near else ""
+            problems.append(f"{name} must be one of {list(allowed)}, and is {given!r}{hint}")
+    raise_problems(_WHERE, problems)
+
+    played = {name: model_roles(name, constructs, roles=_roles_of(models, name, roles)) for name in models}
+    made, left_out = _made(played, constructs, absent)
+    items = list(dict.fromkeys(item for model in made.values() for item in model.items))
+    raise_problems(_WHERE, missing_columns(answers, items, "answers"))
+    values = np.column_stack([item_values(answers[item], item, problems) for item in items])
+    mass, people = case_weights(answers, weights, problems), cluster_codes(answers, clusters, problems)
+    raise_problems(_WHERE, problems + _scale_problems(answers, items, scale))
+
+    kept = _common(values, items, made, missing)
+    options = {"scheme": scheme, "consistent": consistent, "missing": missing, "weights": mass[kept]}
+    options["clusters"] = None if people is None else people[kept]
+    bootstraps: dict[str, PathBootstrap] = {}
+    for name, model in made.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ItemWarning)
+                results = model.fit(answers[kept], **options)
+            _check_weights(results)
+            bootstraps[name] = results.bootstrap(n_boot, seed=_again(seed))
+        except (ConvergenceError, DataFloorError) as error:
+            left_out[name] = str(error).rstrip(".")
+    _check_any(bootstraps, left_out)
+    if reference in left_out:
+        raise_problems(_WHERE, [f"the reference {reference} is left out: {left_out[reference]}; choose another"])
+    return ModelComparison(
+        reference=reference or next(iter(bootstraps)),
+        level=float(level),
+        scale=scale,
+        rule=rule,
+        bootstraps=bootstraps,
+        roles=played,
+        left_out={name: left_out[name] for name in models if name in left_out},
+        input_notes=_input_notes(played, made, constructs, int((~kept).sum())),
+    )
+
+
+def _model_problems(models: Sequence[str], reference: str | None) -> list[str]:
+    """Say which models are not known or named twice, and whether the reference is one of them."""
+    problems = [] if models else ["models must name at least one model"]
+    for name in dict.fromkeys(models):
+        if name not in NATIONAL_MODELS:
+            near = nearest_name(str(name), NATIONAL_MODELS)
+            hint = f" (did you mean {near!r}?)" if near else ""
+            problems.append(f"each model must be one of {list(NATIONAL_MODELS)}, and one is {name!r}{hint}")
+        if models.count(name) > 1:
+            problems.append(f"the model {name} is given {models.count(name)} times; name it once")
+    if reference is not None and reference not in models:
+        problems.append(f"reference must be one of {list(models)}, and is {reference!r}")
+    return problems
+
+
+def _roles_of(
+    models: Sequence[str], name: str, roles: Mapping[str, str | Sequence[str]] | None
+) -> dict[str, str | Sequence[str]]:
+    """Roles that a model has, of those given; a role that no model has is an error."""
+    known = {role for model in models for role in NATIONAL_MODELS[model].roles}
+    if strange := [str(role) for role in roles or {} if role not in known]:
+        near = nearest_name(strange[0], known)
+        hint = f" (did you mean {near!r}?)" if near else ""
+        raise_problems(_WHERE, [f"roles name {', '.join(strange)}, which no model has{hint}"])
+    return {role: names for role, names in (roles or {}).items() if role in NATIONAL_MODELS[name].roles}
+
+
+def _made(
+    played: Mapping[str, Mapping[str, tuple[str, ...]]],
+    constructs: Mapping[str, Construct | Sequence[str]],
+    absent: str,
+) -> tuple[dict[str, PathModel], dict[str, str]]:
+    """Models of the survey's constructs, and why others cannot be made."""
+    made, left_out, problems = {}, {}, []
+    for name, roles in played.items():
+        problems += [
+            f"the role {role} of {name} is played by {' and '.join(roles[role])}; name one of them by roles=…"
+            for role in EXPLAINED
+            if len(roles.get(role, ())) > 1
+        ]
+        silent = [role for role, names in roles.items() if not names]
+        if silent and absent == "leave_out":
+            left_out[name] = tr("the survey has no {roles}").format(roles=", ".join(silent))
+            continue
+        try:
+            made[name] = national_model(name, constructs, roles=roles, absent="drop")
+        except DataFloorError as error:
+            left_out[name] = str(error).rstrip(".")
+    raise_problems(_WHERE, list(dict.fromkeys(problems)))
+    _check_any(made, left_out)
+    return made, left_out
+
+
+def _check_any(models: Mapping[str, Any], left_out: Mapping[str, str]) -> None:
+    if not models:
+        listed = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise DataFloorError(f"{_WHERE}: no model can be estimated. {listed}.")
+
+
+def _scale_problems(answers: pd.DataFrame, items: Sequence[str], scale: Scale) -> list[str]:
+    if not isinstance(scale, Mapping):
+        return scale_problems(answers, items, scale)
+    if absent := [item for item in items if item not in scale]:
+        return [f"scale has no ends for {', '.join(absent)}; give a pair for every item"]
+    return [
+        f"of {item}, {problem}" if problem.startswith("scale") else problem
+        for item in items
+        for problem in scale_problems(answers, [item], scale[item])
+    ]
+
+
+def _common(values: np.ndarray, items: Sequence[str], made: Mapping[str, PathModel], missing: str) -> np.ndarray:
+    """Which rows every model can use, so that all are estimated from the same."""
+    given = ~np.isnan(values)
+    if missing == "listwise":
+        return given.all(axis=1)
+    kept = np.ones(len(values), dtype=bool)
+    if missing != "error":
+        for model in made.values():
+            kept &= given[:, [items.index(item) for item in model.items]].any(axis=1)
+    return kept
+
+
+def _check_weights(results: PathResults) -> None:
+    """Refuse an index that some answers would lower."""
+    layout, weights = results.model.layout(), results.estimates.weights[0]
+    item = int(weights.argmin())
+    if weights[item] < 0:
+        raise ConvergenceError(
+            f"the item {layout.items[item]} of {layout.constructs[layout.owner[item]]} has the weight "
+            f"{weights[item]:.3f}, so that more of it would lower the index; turn it round if it is worded the other "
+            "way, or leave it out of the constructs"
+        )
+
+
+def _again(seed: int | np.random.SeedSequence) -> int | np.random.SeedSequence:
+    """The seed as it was given: one that has been spawned from would go on with other children."""
+    fresh = isinstance(seed, np.random.SeedSequence)
+    return np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key) if fresh else seed
+
+
+def _input_notes(
+    played: Mapping[str, Mapping[str, tuple[str, ...]]],
+    made: Mapping[str, PathModel],
+    constructs: Mapping[str, Construct | Sequence[str]],
+    dropped: int,
+) -> tuple[str, ...]:
+    """What a reader has to know about the models and the answers."""
+    notes = []
+    for name in made:
+        for role, names in played[name].items():
+            if not names:
+                notes.append(f"{name.upper()} is estimated without {role}, which the survey has not.")
+            elif names != (role,):
+                notes.append(f"In {name.upper()}, {role} is played by {' and '.join(names)}.")
+    for place, (name, model) in enumerate(made.items()):
+        twins = [other for other in list(made)[:place] if _same(made[other], model)]
+        if twins:
+            notes.append(f"{name.upper()} is here the same model as {twins[0].upper()}.")
+    taking_part = {construct for model in made.values() for construct in model.constructs}
+    if idle := [construct for construct in constructs if construct not in taking_part]:
+        notes.append(f"No model has a role for {', '.join(idle)}.")
+    if dropped:
+        notes.append(f"{dropped:,} answered questionnaires cannot be used by every model and are left out of all.")
+    return tuple(notes)
+
+
+def _same(one: PathModel, other: PathModel) -> bool:
+    return one.constructs == other.constructs and set(one.paths) == set(other.paths)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelComparison:
+    """National index models of the same answers.
+
+    Attributes
+    ----------
+    reference : str
+        Model that the others are held against.
+    level : float
+        Confidence level.
+    scale : (float, float) or mapping
+        Lowest and highest answer.
+    rule : str
+        Rule of the index.
+    bootstraps : dict of str to PathBootstrap
+        Replicates of every model that is estimated, from the same draws; ``.results`` is its estimate.
+    roles : dict of str to dict of str to tuple of str
+        Constructs by role of every model, those left out among them.
+    left_out : dict of str to str
+        Models that are not estimated, and why.
+    input_notes : tuple of str
+        What is particular about the models and the answers.
+    """
+
+    reference: str
+    level: float
+    scale: Scale
+    rule: str
+    bootstraps: dict[str, PathBootstrap]
+    roles: dict[str, dict[str, tuple[str, ...]]]
+    left_out: dict[str, str]
+    input_notes: tuple[str, ...]
+
+    @property
+    def models(self) -> pd.DataFrame:
+        """One row a model, in the order given.
+
+        ``model``, ``constructs``, ``items``, ``paths`` (how many), ``cases`` used, ``srmr`` (of the correlations that
+        the paths imply; a model of other items has others to explain), ``lost_replicates``, ``note`` (why a model is
+        left out, which has NaN).
+        """
+        rows = []
+        for name in self.roles:
+            row = {"model": name, "note": self.left_out.get(name, "")}
+            if name in self.bootstraps:
+                bootstrap = self.bootstraps[name]
+                results = bootstrap.results
+                row |= {"constructs": len(results.model.constructs), "items": len(results.model.items)}
+                row |= {"paths": len(results.model.paths), "cases": results.n_cases}
+                row |= {"srmr": results.srmr["estimated"], "lost_replicates": int((~bootstrap.usable).sum())}
+            rows.append(row)
+        counts = ["constructs", "items", "paths", "cases", "lost_replicates"]
+        table = pd.DataFrame(rows, columns=["model", *counts[:4], "srmr", counts[4], "note"])
+        return table.astype(dict.fromkeys(counts, "Int64"))
+
+    @cached_property
+    def _measures(self) -> dict[str, tuple[pd.Series, pd.DataFrame]]:
+        """By model: every measure in the sample, and in the usable replicates, by their number."""
+        return {
+            name: _measured(bootstrap, self.roles[name], self.scale, self.rule)
+            for name, bootstrap in self.bootstraps.items()
+        }
+
+    def estimates(self) -> pd.DataFrame:
+        """Index of satisfaction, and shares of variance explained, of every model.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a model and measure: ``model``, ``measure`` ("index", 0–100; "r_squared_satisfaction",
+            "r_squared_loyalty", 0–1), ``estimate``, ``std_error``, ``low``, ``high`` (percentiles of the replicates).
+            NaN where the model has no loyalty, or nothing leads to satisfaction.
+        """
+        tables = []
+        for name, (values, drawn) in self._measures.items():
+            table = interval_table(values.to_numpy(), drawn.to_numpy(), None, level=self.level)
+            table.insert(0, "model", name)
+            table.insert(1, "measure", list(MEASURES))
+            tables.append(table)
+        return pd.concat(tables, ignore_index=True)
+
+    def differences(self) -> pd.DataFrame:
+        """Every model held against the reference.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a measure and model: ``measure``, ``model``, ``other`` (the reference), ``difference``,
+            ``std_error``, ``low``, ``high`` (for all models of a measure together), ``verdict`` ("higher", "lower",
+            "cannot tell apart"). The same cases are drawn for both. Measures that either lacks are passed over.
+        """
+        nothing = pd.DataFrame(columns=["measure", "model", "other", *_DIFFERENCE])
+        tables = []
+        for measure in MEASURES:
+            values = pd.Series({name: found[measure] for name, (found, _) in self._measures.items()}).dropna()
+            others = [name for name in values.index if name != self.reference]
+            if self.reference not in values.index or not others:
+                continue
+            drawn = pd.concat({name: self._measures[name][1][measure] for name in values.index}, axis=1, join="inner")
+            table = _compared(
+                _without_rounding(values[others] - values[self.reference]),
+                _without_rounding(drawn[others].sub(drawn[self.reference], axis=0)),
+                [(name, None) for name in others],
+                self.level,
+                (HIGHER, LOWER),
+            )
+            tables.append(table.assign(measure=measure, model=others, other=self.reference)[nothing.columns])
+        return pd.concat(tables, ignore_index=True) if tables else nothing.astype(dict.fromkeys(_DIFFERENCE[:4], float))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader has to know: models left out, roles, answers, items and replicates."""
+        notes = [f"{name.upper()} is left out: {reason}." for name, reason in self.left_out.items()]
+        notes += self.input_notes
+        notes += dict.fromkeys(note for bootstrap in self.bootstraps.values() for note in bootstrap.results.notes)
+        for name, bootstrap in self.bootstraps.items():
+            if lost := int((~bootstrap.usable).sum()):
+                notes.append(f"{name.upper()}: {lost:,} of {bootstrap.n_boot:,} bootstrap replicates are left out.")
+        return tuple(notes)
+
+
+def _measured(
+    bootstrap: PathBootstrap, roles: Mapping[str, tuple[str, ...]], scale: Scale, rule: str
+) -> tuple[pd.Series, pd.DataFrame]:
+    """Measures of one model, in the sample and in every usable replicate."""
+    results = bootstrap.results
+    (satisfaction,) = roles["satisfaction"]
+    values = {INDEX: index_scores(results, scale=scale, rule=rule).loc[satisfaction, "index"]}
+    drawn = {INDEX: index_replicates(bootstrap, scale=scale, rule=rule)[satisfaction]}
+    explained = bootstrap.replicates("r_squared")
+    for role in EXPLAINED:
+        construct = next(iter(roles.get(role, ())), None)
+        known = construct in explained.columns
+        values[f"r_squared_{role}"] = results.r_squared[construct] if known else np.nan
+        drawn[f"r_squared_{role}"] = explained[construct] if known else pd.Series(np.nan, explained.index)
+    return pd.Series(values), pd.DataFrame(drawn)
+
+
+def _without_rounding(differences):
+    """Differences of which nothing but rounding is left are none."""
+    return differences.mask(differences.abs() < _ROUNDING, 0.0)
+
+
+def _measure_names() -> dict[str, str]:
+    """Measures in the reader's language."""
+    names = {INDEX: tr("satisfaction index")}
+    return names | {f"r_squared_{role}": tr("{role} explained, %").format(role=tr(role)) for role in EXPLAINED}
+
+
+def model_comparison_table(result: ModelComparison) -> pd.DataFrame:
+    """Models side by side, as a table for people.
+
+    Parameters
+    ----------
+    result : ModelComparison
+        From `compare_national_models`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a measure and model: ``measure`` (index from 0 to 100; variance explained in per cent), ``model``,
+        ``estimate``, ``low``, ``high``, ``difference`` from the reference with ``difference low`` and ``difference
+        high``, ``verdict``, all in points; a row with its ``note`` for each model left out.
+    """
+    ends = ["low", "high"]
+    table = result.estimates().merge(
+        result.differences().rename(columns={end: f"difference {end}" for end in ends}).drop(columns="std_error"),
+        on=["measure", "model"],
+        how="left",
+    )
+    numbers = ["estimate", *ends, "difference", *(f"difference {end}" for end in ends)]
+    shares = table["measure"] != INDEX
+    table.loc[shares, numbers] *= 100
+    table = table.sort_values("measure", key=lambda names: names.map(MEASURES.index), kind="stable", ignore_index=True)
+    table["verdict"] = table["verdict"].map(tr, na_action="ignore").fillna("")
+    table["measure"] = table["measure"].map(_measure_names())
+    table["note"] = ""
+    gone = pd.DataFrame({"model": list(result.left_out), "note": list(result.left_out.values())})
+    table = pd.concat([table, gone], ignore_index=True) if len(gone) else table
+    table = table[["measure", "model", *numbers, "verdict", "note"]].fillna({"measure": "", "verdict": ""})
+    return without_empty_notes(table.assign(model=table["model"].str.upper()))
+
+
+def plot_model_comparison(result: ModelComparison, *, ax: Axes | None = None) -> Axes:
+    """Draw the models side by side; `model_comparison_table` has the numbers.
+
+    Parameters
+    ----------
+    result : ModelComparison
+        From `compare_national_models`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes, with alternative text attached.
+    """
+    table = model_comparison_table(result)
+    names = [name.upper() for name in result.roles]
+    ax = new_axes(ax, figsize=(8.4, 0.75 * len(names) + 1.3))
+    said = []
+    for number, measure in enumerate(_measure_names().values()):
+        rows = table[(table["measure"] == measure) & table["estimate"].notna()]
+        if not len(rows):
+            continue
+        places = np.array([names.index(name) for name in rows["model"]]) + 0.25 * (number - 1)
+        values = rows["estimate"].to_numpy()
+        ax.errorbar(
+            values,
+            places,
+            xerr=np.maximum([values - rows["low"], rows["high"] - values], 0),
+            fmt="osD"[number],
+            color=PALETTE[number],
+            elinewidth=1.8,
+            markersize=5.5,
+            label=measure,
+        )
+        for value, right, place in zip(values, rows["high"], places, strict=True):
+            ax.annotate(
+                f"{value:.1f}", (max(value, right), place), xytext=(5, 0), textcoords="offset points", va="center",
+                fontsize=9,
+            )  # fmt: skip
+        listed = ", ".join(f"{name} {value:.1f}" for name, value in zip(rows["model"], values, strict=True))
+        said.append(f"{measure}: {listed}")
+    for name, reason in result.left_out.items():
+        text = tr("left out: {reason}").format(reason=reason)
+        said.append(f"{name.upper()} {text}")
+        # A message may be long; the table has all of it.
+        lines = fill(shorten(text, _LONGEST, placeholder=" …"), _LONGEST // 3)
+        ax.text(0.01, names.index(name.upper()), lines, transform=ax.get_yaxis_transform(), va="center", fontsize=9,
+                style="italic", parse_math=False)  # fmt: skip
+    ax.set_yticks(range(len(names)), names, parse_math=False)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.margins(x=0.12)
+    ax.grid(visible=False, axis="y")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=9)
+    ax.set(xlabel=tr("Index from 0 to 100, and per cent"), title=tr("National models of the same answers"))
+    return describe(ax, tr("National models side by side. {listed}.").format(listed="; ".join(said)))
