@@ -27,9 +27,11 @@ WHERE = "predict_out_of_sample"
 TECHNIQUES = ("earliest", "direct")
 PATH_MODEL, LINEAR, AVERAGE = "path model", "linear model", "indicator average"
 METHODS = (PATH_MODEL, LINEAR, AVERAGE)
+EQUAL = "equal"
 OVERALL = "overall"
 NONE, LOW, MEDIUM, HIGH = "none", "low", "medium", "high"
-_VERDICT = "{power} predictive power: the path model has a lower RMSE than the linear model in {lower} of {of} items."
+_VERDICT = "{power} predictive power: the path model has a lower RMSE than both benchmarks in {count} of {of} items."
+_SHOWN = 3
 # Errors that differ by less are the same but for rounding.
 _ROUNDING = 1e-9
 # Weights held at a time, and training sets: what is worked on stays in the processor's cache.
@@ -149,7 +151,7 @@ def predict_out_of_sample(
     >>> model = PathModel({"mood": [f"m{i}" for i in range(8)], "loyalty": ["l0", "l1", "l2"]}, [("mood", "loyalty")])
     >>> results = predict_out_of_sample(model, pd.DataFrame(columns), seed=7)
     >>> results.verdict
-    'High predictive power: the path model has a lower RMSE than the linear model in 3 of 3 items.'
+    'High predictive power: the path model has a lower RMSE than both benchmarks in 3 of 3 items.'
     >>> results.items[["item", "rmse", "lm_rmse"]].round(2).to_numpy().tolist()
     [['l0', 1.23, 1.25], ['l1', 1.48, 1.53], ['l2', 1.36, 1.44]]
     """
@@ -236,7 +238,9 @@ def compare_predictions(one: PredictionResults, other: PredictionResults) -> pd.
         problems.append(f"the levels differ ({one.level:g} and {other.level:g}); give both the same")
     if one.predicted_items != other.predicted_items:
         odd = sorted(set(one.predicted_items) ^ set(other.predicted_items)) or list(one.predicted_items)
-        shown = ", ".join(f"{item} of {construct}" for construct, item in odd[:3]) + (", …" if len(odd) > 3 else "")
+        shown = ", ".join(f"{item} of {construct}" for construct, item in odd[:_SHOWN]) + (
+            ", …" if len(odd) > _SHOWN else ""
+        )
         problems.append(
             f"the items predicted differ or are in another order ({shown}); name the constructs with the same items "
             "as the target of both"
@@ -496,8 +500,11 @@ def cross_validate(
     try:
         _check_cases(smallest, layout)
     except DataFloorError as error:
-        reason = str(error).partition(": ")[2]
-        raise DataFloorError(f"{WHERE}: the smallest training set has {smallest:,} cases, and {reason}") from None
+        reason = str(error).partition(": ")[2].partition(", and there are")[0]
+        raise DataFloorError(
+            f"{WHERE}: {reason}, and the smallest training set has {smallest:,}. Use more folds, more cases, or fewer "
+            "items or paths."
+        ) from None
     full = task.slopes(fit.moments, fit.estimates)
     linear = _linear_problem(task, full[METHODS.index(LINEAR)], smallest)
     inside, errors = _Errors(task, cases.weights, 1), _Errors(task, cases.weights, len(folds))
@@ -661,7 +668,7 @@ class PredictionResults:
         told = ~np.isnan(higher)
         share = (higher < -_ROUNDING * roots[1]).sum(axis=0) / np.where(told.any(axis=0), told.sum(axis=0), np.nan)
         equal = np.abs(difference) <= _ROUNDING * lm_rmse
-        lower = np.select([np.isnan(difference), equal, difference < 0], ["", "equal", PATH_MODEL], LINEAR)
+        lower = np.select([np.isnan(difference), equal, difference < 0], ["", EQUAL, PATH_MODEL], LINEAR)
         names = pd.DataFrame(self.predicted_items, columns=["construct", "item"])
         return names.assign(
             cases=(~np.isnan(self.squared[0])).sum(axis=0),
@@ -749,7 +756,8 @@ class PredictionResults:
         """Predictive power by the guideline of Shmueli et al. (2019): "none", "low", "medium" or "high".
 
         The path model has a lower RMSE than the linear model in none of the items, in fewer than half, in half or
-        more, or in all of them [1]_. Empty where there is no linear model.
+        more, or in all of them [1]_. An item that is predicted no better than by its mean does not count as one in
+        which it is lower. Empty where there is no linear model.
 
         References
         ----------
@@ -758,30 +766,32 @@ class PredictionResults:
         """
         if self.linear_problem:
             return ""
-        lower = (self.items["lower_rmse"] == PATH_MODEL).to_numpy()
-        if lower.all():
+        better = self.better
+        if better.all():
             return HIGH
-        if not lower.any():
+        if not better.any():
             return NONE
-        return MEDIUM if 2 * lower.sum() >= len(lower) else LOW
+        return MEDIUM if 2 * better.sum() >= len(better) else LOW
+
+    @property
+    def better(self) -> np.ndarray:
+        """Whether the path model has a lower RMSE than both benchmarks, shape (items predicted,)."""
+        return ((self.items["lower_rmse"] == PATH_MODEL) & (self.items["q2_predict"] > 0)).to_numpy()
 
     @property
     def verdict(self) -> str:
         """Predictive power in words, and items that are predicted no better than by their mean."""
-        table = self.items
-        power, lower = self.predictive_power, int((table["lower_rmse"] == PATH_MODEL).sum())
+        table, power = self.items, self.predictive_power
+        said = [tr("Predictive power cannot be told without a linear model.")]
         if power:
-            text = tr(_VERDICT)
             words = {NONE: tr("No"), LOW: tr("Low"), MEDIUM: tr("Medium"), HIGH: tr("High")}
-            said = [text.format(power=words[power], lower=lower, of=len(table))]
-            if equal := int((table["lower_rmse"] == "equal").sum()):
-                said.append(tr("In {equal} both are equal.").format(equal=equal))
-        else:
-            said = [tr("Predictive power cannot be told without a linear model.")]
-        weak = table.loc[~(table["q2_predict"] > 0), "item"]
-        if len(weak):
-            text = tr("No better than the mean: {items}.")
-            said.append(text.format(items=", ".join(weak)))
+            said = [tr(_VERDICT).format(power=words[power], count=int(self.better.sum()), of=len(table))]
+        if equal := int((table["lower_rmse"] == EQUAL).sum()):
+            said.append(tr("In {count} it is equal to that of the linear model.").format(count=equal))
+        weak = table.loc[~(table["q2_predict"] > 0), "item"].tolist()
+        if weak:
+            shown = ", ".join(weak[:_SHOWN]) + (", …" if len(weak) > _SHOWN else "")
+            said.append(tr("No better than the mean in {count} ({items}).").format(count=len(weak), items=shown))
         return " ".join(said)
 
     @property

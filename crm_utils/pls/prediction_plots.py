@@ -9,7 +9,7 @@ import pandas as pd
 
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
-from crm_utils.pls.prediction import PATH_MODEL, PredictionResults
+from crm_utils.pls.prediction import PredictionResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +29,8 @@ def prediction_table(results: PredictionResults) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row an item: ``construct``, ``item``, ``rmse``, ``lm_rmse``, ``ia_rmse``, ``rmse_difference``,
-        ``lower_rmse``, ``q2_predict`` as in `PredictionResults.items`; ``relative_rmse`` and ``lm_relative_rmse``, which
-        are the RMSE over that of the mean (below 1: better than the mean), whatever the item's unit.
+        ``lower_rmse``, ``q2_predict`` as in `PredictionResults.items`; ``relative_rmse`` and ``lm_relative_rmse``:
+        the RMSE over that of the mean (below 1: better than the mean), whatever the item's unit.
     """
     table = results.items[_SHOWN]
     return table.assign(
@@ -41,8 +41,8 @@ def prediction_table(results: PredictionResults) -> pd.DataFrame:
 def plot_prediction(results: PredictionResults, *, ax: Axes | None = None) -> Axes:
     """Draw the error of the path model and of the linear model by item; `prediction_table` has the numbers.
 
-    Errors are relative to those of the mean, so that items of any unit compare. Beside each item are the RMSE of both
-    models in the item's unit, in bold where the path model's is lower.
+    Errors are relative to those of the mean, so that items of any unit compare: the root of 1 − Q² predict. Beside each
+    item are the RMSE of both models in the item's unit, in bold where the path model's is lower than both benchmarks'.
 
     Parameters
     ----------
@@ -66,15 +66,16 @@ def plot_prediction(results: PredictionResults, *, ax: Axes | None = None) -> Ax
     if linear:
         ax.plot(table["lm_relative_rmse"], rows, "D", color=PALETTE[1], markersize=5, label=tr("Linear model"))
     ax.axvline(1, color="black", linewidth=0.8, label=tr("Mean of the training cases"))
+    better = results.better
     for row, found in enumerate(table.itertuples()):
         ax.text(
             1.02,
             row,
-            f"{found.rmse:,.3g}" + (f" / {found.lm_rmse:,.3g}" if linear else ""),
+            " / ".join(_written(value) for value in (found.rmse, found.lm_rmse)[: 1 + linear]),
             transform=ax.get_yaxis_transform(),
             va="center",
             fontsize=8.5,
-            fontweight="bold" if found.lower_rmse == PATH_MODEL else "normal",
+            fontweight="bold" if better[row] else "normal",
         )
     heading = tr("RMSE: path / linear") if linear else tr("RMSE")
     ax.text(1.02, 1.01, heading, transform=ax.transAxes, fontsize=8.5)
@@ -87,14 +88,20 @@ def plot_prediction(results: PredictionResults, *, ax: Axes | None = None) -> Ax
     return describe(ax, _said(results, table))
 
 
+def _written(value: float) -> str:
+    """Two digits after the point of what is below 100, and as many as show something of what is below 0.1."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
 def _said(results: PredictionResults, table: pd.DataFrame) -> str:
     best, worst = (table.loc[table["q2_predict"].agg(which)] for which in ("idxmax", "idxmin"))
     text = tr(
-        "Out-of-sample error of {count} items, predicted from {folds} folds. {verdict} Q² predict is from {low:.2f} "
-        "({worst}) to {high:.2f} ({best})."
+        "Out-of-sample error by item, {folds} folds. {verdict} Q² predict is from {low:.2f} ({worst}) to {high:.2f} "
+        "({best})."
     )
     return text.format(
-        count=len(table),
         folds=results.failed.shape[1],
         verdict=results.verdict,
         low=worst["q2_predict"],
