@@ -74,6 +74,14 @@ def test_the_error_of_what_follows_from_covariances_is_that_of_a_regression(peop
     assert error == pytest.approx(other.bse["a"] * np.sqrt(60 / 59), rel=1e-6)
 
 
+def test_the_error_of_a_variance_is_that_of_a_mean_of_squares(people):
+    sample = read_sample(people[["a", "b"]], "test", weights=people["weight"], clusters=people["person"])
+    found = sample.moments(sample.answers)
+    _, error = found.derived(lambda covariances: covariances[..., 0, [0]])
+    squares = sample.mean((sample.answers[:, 0] - found.means[0]) ** 2)
+    assert error == pytest.approx(squares.std_error)
+
+
 def test_the_error_of_a_correlation_is_that_of_resampled_people(people):
     sample = read_sample(people[["a", "c"]], "test", weights=people["weight"], clusters=people["person"])
     _, error = sample.moments(sample.answers).derived(correlation)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.power import TTestIndPower
 from statsmodels.stats.proportion import proportion_confint
 
 from crm_utils.company import load_company
@@ -106,6 +107,19 @@ def test_the_error_of_nps_is_that_of_resampled_people(answers):
     assert found["std_error"] == pytest.approx(resampled(given, lambda w: np.average(points, weights=w)), rel=0.08)
 
 
+def test_nps_with_people_adds_to_fewer_answers(answers):
+    given = answers.dropna(subset="rating")
+    found = net_promoter_score(given["rating"], weights=given["weight"], clusters=given["person"]).loc["all"]
+    people, shares = given["person"].nunique(), found[["promoters", "detractors"]].to_numpy(dtype=float)
+    size = (shares.sum() - (found["nps"] / 100) ** 2) / (found["std_error"] / 100) ** 2
+    size *= (stats.t.ppf(0.975, len(given) - 1) / stats.t.ppf(0.975, people - 1)) ** 2
+    assert size < len(given) / 2
+    above, below = (shares * size + 0.75) / (size + 3)
+    half = 1.959964 * np.sqrt((above + below - (above - below) ** 2) / (size + 3))
+    ends = [100 * (above - below - half), 100 * (above - below + half)]
+    assert found[["low", "high"]].tolist() == pytest.approx(ends)
+
+
 def test_where_everybody_is_a_promoter_the_interval_has_a_width_that_shrinks_with_answers():
     lows = [net_promoter_score([10] * size).loc["all", "low"] for size in (1, 5, 50, 500)]
     assert lows == sorted(lows)
@@ -199,6 +213,12 @@ def test_a_wave_of_few_people_is_passed_over():
 def test_answers_needed_as_tabled(effect, needed):
     """Small, medium and large effects at 95 % and a power of 0.8; Cohen (1988), table 2.4.1, has 393, 64 and 26."""
     assert answers_needed(2.0, 2 * effect) == needed
+
+
+@pytest.mark.parametrize(("effect", "level", "power"), [(0.31, 0.95, 0.8), (0.77, 0.99, 0.9), (1.3, 0.9, 0.5)])
+def test_answers_needed_as_statsmodels_solves(effect, level, power):
+    solved = TTestIndPower().solve_power(effect, alpha=1 - level, power=power)
+    assert answers_needed(1, effect, level=level, power=power) == np.ceil(solved)
 
 
 def test_a_change_is_seen_as_often_as_asked_for():
