@@ -117,8 +117,8 @@ def compare_national_models(
     --------
     >>> rng = np.random.default_rng(7)
     >>> names = ["expectation", "quality", "value", "satisfaction", "complaints", "loyalty"]
-    >>> mood = rng.normal(size=(200, 1))
-    >>> answers = pd.DataFrame(np.clip(np.rint(7 + mood + rng.normal(size=(200, 6))), 1, 10), columns=names)
+    >>> mood = rng.normal(size=(500, 1))
+    >>> answers = pd.DataFrame(np.clip(np.rint(7 + mood + rng.normal(size=(500, 6))), 1, 10), columns=names)
     >>> found = compare_national_models(answers, {name: [name] for name in names}, n_boot=100, seed=7)
     >>> found.left_out
     {'ecsi': 'the survey has no image', 'ccsi': 'the survey has no image'}

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 _WHERE = "roll_up"
 ONE_PERIOD = "in one period only"
+_COLUMNS = (
+    "level", "name", "parent", "index", "std_error", "low", "high", "weight_share", "measured_share", "companies",
+    "effective_companies", "note",
+)  # fmt: skip
 _SHOWN = 3
 # More rows than this, and the figure leaves out the lowest levels.
 _MOST_ROWS = 40
@@ -267,8 +271,8 @@ def roll_up(
     std_error_col : str, optional
         Column with the standard error of the index; None where it is not known.
     survey_col : str, optional
-        Column with the survey behind each row: rows of one survey share its error. Default: every row has a survey of
-        its own.
+        Column with the survey behind each row: rows of one survey share its error, such as those of a company that
+        was asked about once and sells in two industries. Default: every row has a survey of its own.
     level : float, default 0.95
         Confidence level, of each interval on its own.
 
@@ -321,18 +325,71 @@ def roll_up(
     if not isinstance(indices, pd.DataFrame):
         raise_problems(_WHERE, [f"indices must be a DataFrame, and is {type(indices).__name__}"])
     levels = (levels,) if isinstance(levels, str) else tuple(levels)
-    columns = [company_col, *levels, revenue_col, index_col]
-    columns += [name for name in (std_error_col, survey_col) if name is not None]
+    columns = [company_col, *levels, revenue_col, index_col, *([std_error_col] if std_error_col is not None else [])]
     problems = level_problems(level)
-    if repeated := sorted({str(name) for name in columns if columns.count(name) > 1}):
-        problems.append(f"every level and column must be another one, and {', '.join(repeated)} is given twice")
+    named = [*columns, whole]
+    columns += [survey_col] if survey_col is not None else []
+    if repeated := sorted({str(name) for name in named if named.count(name) > 1}):
+        problems.append(f"every level and column must have a name of its own, and {', '.join(repeated)} is given twice")
     raise_problems(_WHERE, problems + missing_columns(indices, columns, "indices"))
     if not indices[index_col].notna().any():
         raise DataFloorError(f"{_WHERE} needs the index of at least one company, and there is none.")
 
+    rows = _read(indices, company_col, revenue_col, index_col, std_error_col, survey_col, problems)
+    problems += _label_problems(indices, [company_col, *levels], survey_col)
+    problems += _weight_problems(indices, levels, weights)
+    raise_problems(_WHERE, problems)
+
+    tiers = _tiers(indices[list(levels)], rows, company_col, whole, weights or {})
+    parts = [_tier_columns(tier, rows, level) for tier in tiers]
+    if silent := _silent(tiers, weights or {}):
+        absent = tr("not measured: {names}").format(names=_few(silent))
+        parts[-1]["note"] = ["; ".join(filter(None, [absent, *parts[-1]["note"]]))]
+    for tier, above, part in zip(tiers, [*tiers[1:], None], parts, strict=True):
+        part["parent"] = _labels([""] if above is None else [above.names[parent] for parent in tier.parents])
+    starts = np.cumsum([0, *(len(tier.names) for tier in tiers)])
+    order = [starts[place] + member for place, member in _walk(tiers, len(tiers) - 1, 0)]
+    return pd.DataFrame({name: np.concatenate([part[name] for part in parts])[order] for name in _COLUMNS})
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows of companies.
+
+    Attributes
+    ----------
+    names : list
+        Names of the companies.
+    companies, surveys : numpy.ndarray of int, shape (rows,)
+        Number of the company and of the survey of each row.
+    revenue, index, std_error : numpy.ndarray of float, shape (rows,)
+        Numbers; an index or error that is not known is NaN.
+    lacking : numpy.ndarray of bool, shape (rows,)
+        Whether an error is missing that should be there.
+    """
+
+    names: list
+    companies: np.ndarray
+    surveys: np.ndarray
+    revenue: np.ndarray
+    index: np.ndarray
+    std_error: np.ndarray
+    lacking: np.ndarray
+
+
+def _read(
+    indices: pd.DataFrame,
+    company_col: str,
+    revenue_col: str,
+    index_col: str,
+    std_error_col: str | None,
+    survey_col: str | None,
+    problems: list[str],
+) -> _Rows:
+    """Rows of companies as arrays; what is wrong with their numbers is added to `problems`."""
     names = indices[company_col].tolist()
     revenue = as_numbers(indices[revenue_col], revenue_col, problems)
-    values = _given_numbers(indices[index_col], index_col, problems)
+    index = _given_numbers(indices[index_col], index_col, problems)
     errors = np.full(len(indices), np.nan)
     if std_error_col is not None:
         errors = _given_numbers(indices[std_error_col], std_error_col, problems)
@@ -342,25 +399,9 @@ def roll_up(
                 f"{column} must be {rule}, and is not in {int(wrong.sum()):,} rows ({first_rows(wrong, names)}); "
                 "correct them, or leave them out"
             )
-    problems += _label_problems(indices, [company_col, *levels], survey_col)
-    problems += _weight_problems(indices, levels, weights)
-    raise_problems(_WHERE, problems)
-
-    tiers = _tiers(indices, levels, whole, weights or {}, company_col, revenue, np.isfinite(values))
     surveys = np.arange(len(indices)) if survey_col is None else pd.factorize(indices[survey_col])[0]
-    companies = pd.factorize(indices[company_col])[0]
-    tables = [_tier_table(tier, values, errors, surveys, companies, level) for tier in tiers]
-    for tier, above, table in zip(tiers, tiers[1:], tables, strict=False):
-        table["parent"] = pd.Series([above.names[parent] for parent in tier.parents], dtype=object)
     lacking = np.isnan(errors) if std_error_col is not None else np.zeros(len(indices), dtype=bool)
-    for tier, table in zip(tiers, tables, strict=True):
-        table["note"] = _notes(tier, np.array(names, dtype=object), lacking)
-    if silent := _silent(tiers, weights or {}):
-        absent = tr("not measured: {names}").format(names=_few(silent))
-        tables[-1].loc[0, "note"] = "; ".join(filter(None, [absent, tables[-1].loc[0, "note"]]))
-    starts = np.cumsum([0, *map(len, tables)])
-    order = [starts[place] + member for place, member in _walk(tiers, len(tiers) - 1, 0)]
-    return pd.concat(tables, ignore_index=True).iloc[order].reset_index(drop=True)
+    return _Rows(names, pd.factorize(indices[company_col])[0], surveys, revenue, index, errors, lacking)
 
 
 def _given_numbers(column: pd.Series, name: str, problems: list[str]) -> np.ndarray:
@@ -380,11 +421,10 @@ def _label_problems(indices: pd.DataFrame, columns: Sequence[str], survey_col: s
                 f"{column} is missing in {int(absent.sum()):,} rows ({first_rows(absent, indices.index)}); name it"
             )
     for inner, outer in pairwise(columns[1:]):
-        pairs = indices[[inner, outer]].drop_duplicates()
-        for name, rows in pairs.groupby(inner, sort=True)[outer]:
-            if len(rows) > 1:
-                listed = " and ".join(sorted(map(str, rows)))
-                problems.append(f"the {inner} {name} lies in the {outer} {listed}; call its parts by different names")
+        pairs = indices[[inner, outer]].dropna().drop_duplicates()
+        for name, rows in pairs[pairs[inner].duplicated(keep=False)].groupby(inner)[outer]:
+            listed = " and ".join(sorted(map(str, rows)))
+            problems.append(f"the {inner} {name} lies in the {outer} {listed}; call its parts by different names")
     return problems
 
 
@@ -419,21 +459,20 @@ def _weight_problems(indices: pd.DataFrame, levels: Sequence[str], weights: Any)
 
 
 def _tiers(
-    indices: pd.DataFrame,
-    levels: Sequence[str],
+    groups: pd.DataFrame,
+    companies: _Rows,
+    company_col: str,
     whole: str,
     weights: Mapping[str, Mapping[Any, float]],
-    company_col: str,
-    revenue: np.ndarray,
-    known: np.ndarray,
 ) -> list[_Tier]:
     """Companies, and every level above them up to the whole."""
-    size = len(indices)
-    rows, names, level = np.arange(size), indices[company_col].tolist(), company_col
-    weight, measured, parts = revenue, known.astype(float), known.astype(float)
+    size = len(groups)
+    rows, names, level = np.arange(size), companies.names, company_col
+    weight, measured = companies.revenue, np.isfinite(companies.index).astype(float)
+    parts = measured
     tiers = []
-    for above in (*levels, None):
-        upper, upper_names = (np.zeros(size, dtype=int), [whole]) if above is None else pd.factorize(indices[above])
+    for above in (*groups.columns, None):
+        upper, upper_names = (np.zeros(size, dtype=int), [whole]) if above is None else pd.factorize(groups[above])
         # The parent of a member is that of any of its rows.
         parents = np.zeros(len(names), dtype=int)
         parents[rows] = upper
@@ -453,38 +492,38 @@ def _tiers(
     return tiers
 
 
-def _tier_table(
-    tier: _Tier, values: np.ndarray, errors: np.ndarray, surveys: np.ndarray, companies: np.ndarray, level: float
-) -> pd.DataFrame:
+def _tier_columns(tier: _Tier, companies: _Rows, level: float) -> dict[str, Any]:
     """Indices of the members of a tier and their errors."""
     from scipy.stats import norm
 
-    counted = tier.parts > 0
-    size = len(tier.names)
-    index = np.bincount(tier.rows[counted], (tier.parts * values)[counted], minlength=size)
-    index[tier.measured == 0] = np.nan
-    owner, moved = _summed(tier.rows[counted], surveys[counted], (tier.parts * errors)[counted])
+    size, counted = len(tier.names), tier.parts > 0
+    rows, part = tier.rows[counted], tier.parts[counted]
+    index = np.bincount(rows, part * companies.index[counted], minlength=size)
+    owner, moved = _summed(rows, companies.surveys[counted], part * companies.std_error[counted])
     error = np.sqrt(np.bincount(owner, moved**2, minlength=size))
-    error[tier.measured == 0] = np.nan
-    owner, part = _summed(tier.rows[counted], companies[counted], tier.parts[counted])
-    concentration = np.bincount(owner, part**2, minlength=size)
+    owner, share = _summed(rows, companies.companies[counted], part)
+    concentration = np.bincount(owner, share**2, minlength=size)
+    silent = tier.measured == 0
+    index[silent], error[silent] = np.nan, np.nan
     reach = norm.ppf((1 + level) / 2) * error
-    return pd.DataFrame(
-        {
-            "level": tier.level,
-            "name": pd.Series(tier.names, dtype=object),
-            "parent": "",
-            "index": index,
-            "std_error": error,
-            "low": index - reach,
-            "high": index + reach,
-            "weight_share": tier.shares,
-            "measured_share": tier.measured,
-            "companies": np.bincount(owner, minlength=size),
-            "effective_companies": np.divide(1, concentration, out=np.zeros(size), where=concentration > 0),
-            "note": "",
-        }
-    )
+    return {
+        "level": np.full(size, tier.level, dtype=object),
+        "name": _labels(tier.names),
+        "index": index,
+        "std_error": error,
+        "low": index - reach,
+        "high": index + reach,
+        "weight_share": tier.shares,
+        "measured_share": tier.measured,
+        "companies": np.bincount(owner, minlength=size),
+        "effective_companies": np.divide(1, concentration, out=np.zeros(size), where=concentration > 0),
+        "note": _notes(tier, companies),
+    }
+
+
+def _labels(names: Sequence) -> np.ndarray:
+    """Names as they are, one an element, whatever they are."""
+    return pd.Series(list(names), dtype=object).to_numpy()
 
 
 def _summed(rows: np.ndarray, codes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -502,11 +541,11 @@ def _silent(tiers: Sequence[_Tier], weights: Mapping[str, Mapping[Any, float]]) 
     return [name for name in weights[widest.level] if name not in known]
 
 
-def _notes(tier: _Tier, names: np.ndarray, lacking: np.ndarray) -> list[str]:
+def _notes(tier: _Tier, companies: _Rows) -> list[str]:
     """What a reader of each member's index has to know."""
-    notes = []
+    notes, names = [], _labels(companies.names)
     for member, measured in enumerate(tier.measured):
-        inside = (tier.rows == member) & (tier.parts > 0) & lacking
+        inside = (tier.rows == member) & (tier.parts > 0) & companies.lacking
         if not measured:
             notes.append(tr("not measured"))
         elif inside.any():
