@@ -143,7 +143,8 @@ def compare_national_models(
     raise_problems(_WHERE, missing_columns(answers, items, "answers"))
     values = np.column_stack([item_values(answers[item], item, problems) for item in items])
     mass, people = case_weights(answers, weights, problems), cluster_codes(answers, clusters, problems)
-    raise_problems(_WHERE, problems + _scale_problems(answers, items, scale))
+    raise_problems(_WHERE, problems)
+    raise_problems(_WHERE, _scale_problems(answers, items, scale))
 
     kept = _common(values, items, made, missing)
     options = {"scheme": scheme, "consistent": consistent, "missing": missing, "weights": mass[kept]}
@@ -478,7 +479,7 @@ def model_comparison_table(result: ModelComparison) -> pd.DataFrame:
     shares = table["measure"] != INDEX
     table.loc[shares, numbers] *= 100
     table = table.sort_values("measure", key=lambda names: names.map(MEASURES.index), kind="stable", ignore_index=True)
-    table["verdict"] = table["verdict"].map(tr, na_action="ignore").fillna("")
+    table["verdict"] = [tr(verdict) if isinstance(verdict, str) else "" for verdict in table["verdict"]]
     table["measure"] = table["measure"].map(_measure_names())
     table["note"] = ""
     gone = pd.DataFrame({"model": list(result.left_out), "note": list(result.left_out.values())})
