@@ -409,19 +409,16 @@ class _Task:
             yield absent, np.flatnonzero(member.ravel() == number)
 
     def without(self, slopes: np.ndarray, absent: np.ndarray, correlations: np.ndarray) -> np.ndarray:
-        """Slopes on the items that are there, where each missing one is what is expected given the others."""
-        if not absent.any():
+        """Slopes where missing predictors are expected from those that are there; without this, at their mean."""
+        if not self.regress or not absent.any():
             return slopes
         slopes = slopes.copy()
         for places, predictors in self.blocks:
             there, gone = predictors[~absent[predictors]], predictors[absent[predictors]]
-            if self.regress and len(gone) and len(there):
-                matrices = correlations[:, there[:, None], there]
-                on_gone = slopes[:, :, places[:, None], gone]
-                for position, item in enumerate(gone):
-                    expected = solve_symmetric(matrices, correlations[:, there, item])
-                    slopes[:, :, places[:, None], there] += on_gone[..., position, None] * expected[:, None, :]
-            slopes[:, :, places[:, None], gone] = 0.0
+            matrices = correlations[:, there[:, None], there]
+            for item in gone:
+                expected = solve_symmetric(matrices, correlations[:, there, item])
+                slopes[:, :, places[:, None], there] += slopes[:, :, places, item][..., None] * expected[:, None, :]
         return slopes
 
     def predictions(self, items: Moments, slopes: np.ndarray, replicate: int, rows: np.ndarray) -> np.ndarray:
