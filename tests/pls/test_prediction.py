@@ -583,6 +583,15 @@ def test_a_missing_value_to_be_predicted_has_no_error(planted, chain):
     assert results.losses(PATH_MODEL, "overall") == pytest.approx(losses.to_numpy(), nan_ok=True)
 
 
+@pytest.mark.parametrize("missing", ["mean", "em"])
+def test_a_case_without_any_predictor_is_expected_at_the_mean(planted, chain, missing):
+    data = planted(100)
+    data.loc[3, ["a1", "a2", "a3"]] = np.nan
+    results = predict(chain, data, missing=missing, seed=1)
+    assert results.squared[0, 3] == pytest.approx(results.squared[2, 3])
+    assert results.squared[1, 3] == pytest.approx(results.squared[2, 3])
+
+
 @pytest.mark.parametrize("technique", ["earliest", "direct"])
 def test_what_is_predicted_does_not_help_to_predict_it(planted, chain, technique):
     """A case without some predictors: whatever its values of c, what is predicted of them stays the same."""
@@ -663,6 +672,18 @@ def test_too_few_cases_for_the_linear_model():
     assert np.isfinite(tests.loc[("loyal", AVERAGE), "t"])
     assert np.isnan(tests.loc[("loyal", LINEAR), ["benchmark_loss", "difference", "t", "p_value"]].astype(float)).all()
     assert [text.get_text() for text in plot_prediction(results).texts][-1] == "RMSE"
+
+
+@pytest.mark.parametrize(("cases", "there"), [(12, False), (13, True)])
+def test_the_linear_model_has_a_degree_of_freedom_left(cases, there):
+    rng = np.random.default_rng(5)
+    mood = rng.normal(size=cases)
+    columns = {f"m{i}": mood + rng.normal(size=cases) for i in range(10)} | {"l": mood + rng.normal(size=cases)}
+    model = PathModel({"mood": [f"m{i}" for i in range(10)], "loyal": ["l"]}, [("mood", "loyal")])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ItemWarning)
+        results = predict(model, pd.DataFrame(columns), seed=1, folds=cases, repeats=1)
+    assert np.isfinite(results.items["lm_rmse"]).all() == there
 
 
 def test_collinear_predictors_leave_no_linear_model(sample, chain):
