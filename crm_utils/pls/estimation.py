@@ -90,7 +90,7 @@ def estimate_from(model: PathModel, cases: Cases, items: Moments, *, options: Op
         As in `PathModel.fit`.
     """
     layout = model.layout()
-    _check_cases(cases.count, layout)
+    check_cases(cases.count, layout)
     _check_collinear_items(items.correlations[0], layout)
     found = estimates(items, layout, options)
     _check_converged(found, items, layout, options)
@@ -100,7 +100,8 @@ def estimate_from(model: PathModel, cases: Cases, items: Moments, *, options: Op
     return PathResults(model, options, missing, cases, items, found)
 
 
-def _check_cases(cases: int, layout: Layout) -> None:
+def check_cases(cases: int, layout: Layout) -> None:
+    """Refuse to estimate from fewer cases than the correlations and regressions of a model need."""
     needs = [(3, "a correlation")]
     for construct, name in enumerate(layout.constructs):
         if layout.regression[construct]:

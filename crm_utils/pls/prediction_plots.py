@@ -9,7 +9,7 @@ import pandas as pd
 
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
-from crm_utils.pls.prediction import PredictionResults
+from crm_utils.pls.prediction_results import PredictionResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

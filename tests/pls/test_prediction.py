@@ -12,9 +12,11 @@ from sklearn.linear_model import LinearRegression
 from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, ParameterError
 from crm_utils.plotting import alt_text
 from crm_utils.pls import Construct, PathModel
-from crm_utils.pls.prediction import AVERAGE, LINEAR, PATH_MODEL, compare_predictions, cross_validate
+from crm_utils.pls.cross_validation import cross_validate
+from crm_utils.pls.prediction import compare_predictions
 from crm_utils.pls.prediction import predict_out_of_sample as predict
 from crm_utils.pls.prediction_plots import plot_prediction, prediction_table
+from crm_utils.pls.prediction_results import AVERAGE, LINEAR, PATH_MODEL
 
 # The order in which seminr dealt the cases of mobi, 25 to a fold.
 SEMINR_ORDER = """
@@ -488,7 +490,7 @@ def test_folds_are_of_equal_size_and_each_repeat_has_its_own(sample, chain):
 @pytest.mark.parametrize("size", [1, 7])
 def test_training_sets_do_not_depend_on_batches(sample, chain, monkeypatch, size):
     one = predict(chain, sample, repeats=2, seed=5)
-    monkeypatch.setattr("crm_utils.pls.prediction._SETS_AT_ONCE", size)
+    monkeypatch.setattr("crm_utils.pls.cross_validation._SETS_AT_ONCE", size)
     pd.testing.assert_frame_equal(one.items, predict(chain, sample, repeats=2, seed=5).items, rtol=0, atol=1e-12)
 
 
