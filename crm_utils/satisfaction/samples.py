@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,8 @@ class SampleMoments:
         with np.errstate(invalid="ignore", divide="ignore"):
             estimates = function(self.covariance)
             slopes = (function(self.covariance + moved) - function(self.covariance - moved)) / (2 * steps[:, None])
+        # A column without variation does not move.
+        slopes[steps == 0] = 0.0
         if self.units < 2:
             return estimates, np.full_like(estimates, np.nan)
         squares = ((self.influence @ slopes) ** 2).sum(axis=0)
@@ -193,7 +195,7 @@ def read_sample(
     clusters: Any = None,
     by: Any = None,
     level: float = 0.95,
-    scale: tuple[float, float] | None = None,
+    scale: tuple[float, float] | Mapping[str, tuple[float, float]] | None = None,
     whole: bool = False,
     by_name: str = "by",
     problems: Sequence[str] = (),
@@ -214,8 +216,8 @@ def read_sample(
         Labels of groups; missing for none. Sorted, but for those of a categorical, which keep its order.
     level : float
         Confidence level.
-    scale : (float, float), optional
-        Lowest and highest answer.
+    scale : (float, float) or mapping of str to (float, float), optional
+        Lowest and highest answer, of all columns or by column.
     whole : bool, default False
         Whether answers must be whole numbers.
     by_name : str, default "by"
@@ -264,15 +266,22 @@ def read_sample(
     return Sample(values[:, 0] if answers.ndim == 1 else values, mass, codes, groups, labels)
 
 
-def _checked_answers(
-    frame: pd.DataFrame, scale: tuple[float, float] | None, whole: bool, problems: list[str]
-) -> np.ndarray:
+def _checked_answers(frame: pd.DataFrame, scale: Any, whole: bool, problems: list[str]) -> np.ndarray:
     """Answers as floats, shape (answers, columns); what is wrong with them is added to the problems."""
     values = np.empty(frame.shape)
     for place in range(frame.shape[1]):
         values[:, place] = _numbers(frame.iloc[:, place], problems)
-    if scale is not None:
-        problems += scale_problems(pd.DataFrame(values, frame.index, frame.columns), frame.columns, scale)
+    checked = pd.DataFrame(values, frame.index, frame.columns)
+    if isinstance(scale, Mapping):
+        absent = [str(name) for name in frame.columns if name not in scale]
+        if absent:
+            problems.append(f"scale has no ends for {', '.join(absent)}; give a pair for every item")
+        for name in frame.columns.intersection(list(scale)):
+            problems += [f"of {name}, {problem}" for problem in scale_problems(checked, [], scale[name])] or (
+                scale_problems(checked, [name], scale[name])
+            )
+    elif scale is not None:
+        problems += scale_problems(checked, frame.columns, scale)
     for name, column in zip(frame.columns, values.T, strict=True):
         bad = np.isinf(column) if scale is None else np.zeros(len(column), dtype=bool)
         if whole:
