@@ -218,7 +218,8 @@ def reliability_of(
     pandas.DataFrame
         By group ("all" without groups): ``items``, ``alpha`` (raw), ``std_error``, ``low``, ``high``;
         ``standardized_alpha``; ``omega``, ``omega_low``, ``omega_high`` (NaN for two items, which do not tell it, and
-        where one factor does not describe them, or an item runs against the others); ``answers`` (respondents who answered every item), ``missing``.
+        where one factor does not describe the items, or one of them runs against the others); ``answers``
+        (respondents who answered every item), ``missing``.
         Linearised errors and intervals are NaN for fewer than 20 people.
 
     Raises
