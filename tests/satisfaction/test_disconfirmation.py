@@ -160,10 +160,9 @@ def test_the_mean_of_several_items_counts(answers):
     expected = satisfaction_ratio(items.mean(axis=1, skipna=False), answers["wanted"]).loc["all"]
     assert found["ratio"] == pytest.approx(expected["ratio"])
     assert found["at"] == expected["at"]
-    # Both means are the same thirds, added up in another order.
-    same = satisfaction_ratio(
-        pd.DataFrame([[1, 2, 2], [8, 7, 7]]) / 10, pd.DataFrame([[2, 2, 1], [7, 7, 8]]) / 10, scale=(0, 1)
-    )
+    # Added up in another order, the mean of three tenths, two and one differs in the last digit.
+    tenths = pd.DataFrame([[0.1, 0.2, 0.3]])
+    same = satisfaction_ratio(tenths, tenths.iloc[:, ::-1], scale=(0, 1))
     assert same.loc["all", "at"] == 1
     gap = satisfaction_ratio(items.assign(two=items["two"].where(items.index != 1)), answers["wanted"]).loc["all"]
     assert gap["answers"] == found["answers"] - 1
