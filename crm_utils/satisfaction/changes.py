@@ -104,7 +104,7 @@ def index_changes(
             f"{' in one group' if within is not None else ''}; there are none."
         )
     pairs = [(end, start) if within is not None else (end[1], start[1]) for start, end in steps]
-    table = _compared(estimates, replicates, pairs, level, (UP, DOWN))
+    table = simultaneous_differences(estimates, replicates, pairs, level, (UP, DOWN))
     named = pd.DataFrame({"from": [start[1] for start, _ in steps], "to": [end[1] for _, end in steps]})
     if within is not None:
         named.insert(0, "group", [start[0] for start, _ in steps])
@@ -222,14 +222,14 @@ def index_differences(
         hint = f" (did you mean {near!r}?)" if near else ""
         known = f"one of {usable} (groups with enough answers), or {WHOLE!r}"
         raise_problems("index_differences", [f"reference must be {known}, and is {reference!r}{hint}"])
-    table = _compared(estimates, replicates, pairs, level, (HIGHER, LOWER))
+    table = simultaneous_differences(estimates, replicates, pairs, level, (HIGHER, LOWER))
     # As objects: labels of several columns are tuples.
     named = pd.DataFrame({"group": pd.Series([one for one, _ in pairs], dtype=object)})
     named["other"] = pd.Series([WHOLE if other is None else other for _, other in pairs], dtype=object)
     return pd.concat([named, table], axis=1)
 
 
-def _compared(
+def simultaneous_differences(
     estimates: pd.Series, replicates: pd.DataFrame, pairs: list[tuple], level: float, words: tuple[str, str]
 ) -> pd.DataFrame:
     """Differences of pairs, first less second (less nothing for None), with intervals that hold together."""

@@ -20,7 +20,7 @@ from crm_utils.pls import Construct, PathBootstrap, PathModel, PathResults
 from crm_utils.pls.derived import interval_table
 from crm_utils.pls.reading import case_weights, cluster_codes, item_values
 from crm_utils.satisfaction.answers import scale_problems
-from crm_utils.satisfaction.changes import HIGHER, LOWER, _compared
+from crm_utils.satisfaction.changes import HIGHER, LOWER, simultaneous_differences
 from crm_utils.satisfaction.index import RULES, Scale, index_replicates, index_scores, without_empty_notes
 from crm_utils.satisfaction.national import NATIONAL_MODELS, model_roles, national_model
 
@@ -284,11 +284,15 @@ def _input_notes(
     """What a reader has to know about the models and the answers."""
     notes = []
     for name in made:
+        if absent := [role for role, names in played[name].items() if not names]:
+            notes.append(f"{name.upper()} is estimated without {', '.join(absent)}, which the survey has not.")
+    stand_ins: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for name in made:
         for role, names in played[name].items():
-            if not names:
-                notes.append(f"{name.upper()} is estimated without {role}, which the survey has not.")
-            elif names != (role,):
-                notes.append(f"In {name.upper()}, {role} is played by {' and '.join(names)}.")
+            if names and names != (role,):
+                stand_ins.setdefault((role, names), []).append(name.upper())
+    for (role, names), models in stand_ins.items():
+        notes.append(f"In {', '.join(models)}, {role} is played by {' and '.join(names)}.")
     for place, (name, model) in enumerate(made.items()):
         twins = [other for other in list(made)[:place] if _same(made[other], model)]
         if twins:
@@ -404,7 +408,7 @@ class ModelComparison:
             if self.reference not in values.index or not others:
                 continue
             drawn = pd.concat({name: self._measures[name][1][measure] for name in values.index}, axis=1, join="inner")
-            table = _compared(
+            table = simultaneous_differences(
                 _without_rounding(values[others] - values[self.reference]),
                 _without_rounding(drawn[others].sub(drawn[self.reference], axis=0)),
                 [(name, None) for name in others],

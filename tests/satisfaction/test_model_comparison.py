@@ -245,7 +245,7 @@ def test_roles_reach_the_models_that_have_them(answers):
     assert found.roles["acsi"]["quality"] == ("quality",)
     assert "trust" in found.bootstraps["acsi"].results.model.constructs
     assert "In SCSB, performance is played by quality." in found.notes
-    assert "In ACSI, complaints is played by trust." in found.notes
+    assert "In SCSB, ACSI, complaints is played by trust." in found.notes
     assert "No model has a role for image, complaints." in found.notes
 
 
@@ -254,7 +254,7 @@ def test_quality_of_two_kinds_takes_the_role_of_quality(answers):
     survey |= {"product_quality": ["quality_1"], "service_quality": ["quality_2"]}
     found = compare_national_models(answers, survey, n_boot=10, seed=1)
     assert found.models.set_index("model")["constructs"].to_dict() == {"scsb": 5, "acsi": 7, "ecsi": 8, "ccsi": 7}
-    assert "In ACSI, quality is played by product_quality and service_quality." in found.notes
+    assert "In ACSI, ECSI, CCSI, quality is played by product_quality and service_quality." in found.notes
 
 
 def test_a_model_with_an_item_that_would_lower_its_index_is_left_out(answers):
