@@ -270,7 +270,7 @@ def _checked_answers(frame: pd.DataFrame, scale: Any, whole: bool, problems: lis
     """Answers as floats, shape (answers, columns); what is wrong with them is added to the problems."""
     values = np.empty(frame.shape)
     for place in range(frame.shape[1]):
-        values[:, place] = _numbers(frame.iloc[:, place], problems)
+        values[:, place] = numeric_column(frame.iloc[:, place], problems)
     checked = pd.DataFrame(values, frame.index, frame.columns)
     if isinstance(scale, Mapping):
         absent = [str(name) for name in frame.columns if name not in scale]
@@ -297,7 +297,7 @@ def _checked_answers(frame: pd.DataFrame, scale: Any, whole: bool, problems: lis
 def _checked_weights(weights: Any, problems: list[str]) -> np.ndarray:
     """Weights as floats; what is wrong with them is added to the problems."""
     before = len(problems)
-    mass = _numbers(pd.Series(np.atleast_1d(weights), name="weights"), problems)
+    mass = numeric_column(pd.Series(np.atleast_1d(weights), name="weights"), problems)
     bad = ~(np.isfinite(mass) & (mass >= 0))
     if bad.any() and len(problems) == before:
         problems.append(
@@ -307,7 +307,7 @@ def _checked_weights(weights: Any, problems: list[str]) -> np.ndarray:
     return mass
 
 
-def _numbers(column: pd.Series, problems: list[str]) -> np.ndarray:
+def numeric_column(column: pd.Series, problems: list[str]) -> np.ndarray:
     """A column as floats with gaps; what stands in the way is added to the problems."""
     if not pd.api.types.is_numeric_dtype(column):
         given = column.dropna()
