@@ -460,7 +460,7 @@ def servqual_reliability(
 
     falls below that of its parts the more they go together: what both share cancels, and their errors add up. Alpha of
     the gaps of the single items is the same where a perception goes with the expectation of its own item no more than
-    with those of the others; it is lower where it does.
+    with those of the others, and higher where it does: what a pair shares cancels in its gap.
 
     Parameters
     ----------
