@@ -491,6 +491,9 @@ def test_the_figure_shows_the_table(people):
     ax = plot_servqual(gaps, ax=given)
     assert ax is given
     assert table["weighted gap"].is_monotonic_increasing
+    caring = servqual_table(servqual_gaps(people, importance={"speed": 1, "looks": 1, "care": 9}))
+    assert caring["dimension"].tolist() == ["care", "speed", "looks"]
+    assert table["dimension"].tolist() == ["speed", "care", "looks"]
     drawn = {line.get_label(): line.get_xdata().tolist() for line in ax.lines}
     assert drawn == {"expected": table["expectation"].tolist(), "perceived": table["perception"].tolist()}
     labels = [label.get_text() for label in ax.get_yticklabels()]
