@@ -23,7 +23,7 @@ PATHS = {
 }
 CONSTRUCTS = ["quality", "value", "satisfaction", "loyalty"]
 # How often those with a low and a high first item of quality leave another item blank.
-BLANK = (0.4, 0.1)
+BLANK = (0.5, 0.05)
 
 
 class Population:
@@ -37,12 +37,13 @@ class Population:
             effects[CONSTRUCTS.index(source), CONSTRUCTS.index(target)] = effect
         self.reach = np.linalg.inv(np.eye(4) - effects)
         self.disturbance = np.sqrt(np.linalg.solve((self.reach**2).T, np.ones(4)))
-        self.loading = np.array([0.9 - 0.05 * (int(item[-1]) - 1) for item in self.items])
-        self.spread = np.array([0.4 + 0.1 * int(item[-1]) for item in self.items])
+        number = np.array([int(item[-1]) - 2 for item in self.items])
+        self.loading = 0.85 - 0.05 * number
+        self.spread, self.centre = 0.5 + 0.15 * number, 5.5 - 0.7 * number
 
     def means(self, shift):
         """Where the disturbance of quality is shifted."""
-        return 5.5 + self.spread * self.loading * (shift * self.reach[0])[self.owner]
+        return self.centre + self.spread * self.loading * (shift * self.reach[0])[self.owner]
 
     def answers(self, normal, shift=0.0):
         """From standard normal numbers: 4 disturbances and an error for each item."""
@@ -50,7 +51,7 @@ class Population:
         disturbances[:, 0] += shift
         constructs = (disturbances @ self.reach)[:, self.owner]
         standard = self.loading * constructs + np.sqrt(1 - self.loading**2) * normal[:, 4:]
-        return pd.DataFrame(5.5 + self.spread * standard, columns=self.items)
+        return pd.DataFrame(self.centre + self.spread * standard, columns=self.items)
 
     def planted(self, model, shifts=(0.0,), *, consistent=False):
         """Paths, and satisfaction index of each part, where the parts are equally large."""
@@ -90,8 +91,8 @@ def drawn(population, kind, rng):
     # Consistent estimates of few people are sometimes improper.
     answers = population.answers(rng.normal(size=(300 if kind == "many" else 150, 15)))
     if kind == "blanks":
-        chance = np.where(answers["quality_1"] < 5.5, *BLANK)
-        for item in ("satisfaction_1", "loyalty_2"):
+        chance = np.where(answers["quality_1"] < population.centre[0], *BLANK)
+        for item in ("satisfaction_1", "satisfaction_2", "loyalty_2"):
             answers[item] = answers[item].mask(rng.random(150) < chance)
         return answers, {"missing": "em"}
     return answers, {}
