@@ -43,12 +43,11 @@ import numpy as np
 import pandas as pd
 from _runs import machine, peak_gib, run_json
 
-# What to install, and whether its items have unit variance.
+# By the name they are imported under: what to install, and whether items get unit variance.
 PEERS = {
-    "openpls": {"install": ("openpls-engine==1.13.0",), "module": "openpls.plspm", "standardize": True},
-    "plspm": {"install": ("plspm==0.5.7", "pandas<3"), "module": "plspm.plspm", "standardize": False},
+    "openpls": {"package": "openpls-engine", "install": ("openpls-engine==1.13.0",), "standardize": True},
+    "plspm": {"package": "plspm", "install": ("plspm==0.5.7", "pandas<3"), "standardize": False},
 }
-PEER_PACKAGES = {"openpls": "openpls-engine", "plspm": "plspm"}
 PEER_REPLICATES = {1: 50, 2: 100}
 PEER_ROUNDS = 3
 REPLICATES = 5_000
@@ -113,7 +112,7 @@ def run_ours(folder: Path) -> None:
 def run_peer(name: str, folder: Path) -> None:
     """Estimate and draw with a peer, and print the measurements as JSON."""
     config, mode, scheme = (importlib.import_module(f"{name}.{part}") for part in ("config", "mode", "scheme"))
-    estimate = importlib.import_module(PEERS[name]["module"]).Plspm
+    estimate = importlib.import_module(f"{name}.plspm").Plspm
     answers, spec = pd.read_csv(folder / "survey.csv"), json.loads((folder / "model.json").read_text())
 
     def fitted(**options: Any) -> Any:
@@ -138,7 +137,7 @@ def run_peer(name: str, folder: Path) -> None:
     found["peak_gib"] = peak_gib()
     paths = fitted(iterations=1_000, tolerance=1e-20).path_coefficients()
     found["paths"] = [float(paths.loc[target, source]) for source, target in spec["paths"]]
-    found["versions"] = {each: version(each) for each in (PEER_PACKAGES[name], "numpy", "pandas")}
+    found["versions"] = {each: version(each) for each in (PEERS[name]["package"], "numpy", "pandas")}
     print(json.dumps(found))
 
 
@@ -269,7 +268,7 @@ def comparison_table(ours: dict[str, Any], peers: dict[str, Any]) -> str:
     for name, peer in peers.items():
         for processes, seconds in peer["replicate"].items():
             rows.append(
-                [f"{PEER_PACKAGES[name]} {peer['versions'][PEER_PACKAGES[name]]}", str(processes),
+                [f"{PEERS[name]["package"]} {peer['versions'][PEERS[name]["package"]]}", str(processes),
                  f"{peer['fit'] * 1e3:.0f}", f"{PEER_REPLICATES[int(processes)]}", f"{seconds * 1e3:.0f}",
                  f"{seconds / each:,.0f}", f"{peer['apart']:.0e}", f"{peer['peak_gib']:.2f}"]
             )  # fmt: skip
@@ -287,12 +286,12 @@ def comparison_verdict(ours: dict[str, Any], peers: dict[str, Any], failures: di
             times = peers[fastest]["replicate"][str(processes)] / each
             said.append(
                 f"- The fastest peer in {processes} process{'es' if processes > 1 else ''}, "
-                f"{PEER_PACKAGES[fastest]}, takes {times:,.0f} times as long a replicate (target: {TIMES_TARGET})."
+                f"{PEERS[fastest]['package']}, takes {times:,.0f} times as long a replicate (target: {TIMES_TARGET})."
             )
         apart = max(peer["apart"] for peer in peers.values())
         agree = "agree" if apart < AGREE else "do NOT agree"
         said.append(f"- The paths {agree}: the largest difference is {apart:.0e} (limit {AGREE:.0e}).")
-    said += [f"- {PEER_PACKAGES[name]} could not be run: {reason}" for name, reason in failures.items()]
+    said += [f"- {PEERS[name]['package']} could not be run: {reason}" for name, reason in failures.items()]
     return "\n".join(said)
 
 
@@ -342,7 +341,7 @@ def plot(curves: dict[str, list[dict[str, Any]]], ours: dict[str, Any], peers: d
         seconds = peer["replicate"]["1"] * REPLICATES
         panels[0].plot(250, seconds, "x", color=PALETTE[1 + 2 * number], markersize=8, markeredgewidth=2)
         place = {"xytext": (8, 0), "ha": "left"} if number == 0 else {"xytext": (-8, 0), "ha": "right"}
-        panels[0].annotate(PEER_PACKAGES[name], (250, seconds), textcoords="offset points", va="center", fontsize=8,
+        panels[0].annotate(PEERS[name]["package"], (250, seconds), textcoords="offset points", va="center", fontsize=8,
                            **place)  # fmt: skip
     panels[0].axhline(BOOTSTRAP_TARGET, color="black", linewidth=0.8, linestyle="--")
     panels[0].annotate(f"{BOOTSTRAP_TARGET:.0f} s", (1e5, BOOTSTRAP_TARGET), (0, 3), textcoords="offset points",
