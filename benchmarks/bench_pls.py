@@ -266,9 +266,10 @@ def comparison_table(ours: dict[str, Any], peers: dict[str, Any]) -> str:
     rows = [["crm_utils", "1 (one thread)", f"{ours['fit'] * 1e3:.1f}", f"{REPLICATES:,}", f"{each * 1e3:.3f}", "", "",
              f"{ours['peak_gib']:.2f}"]]  # fmt: skip
     for name, peer in peers.items():
+        package = PEERS[name]["package"]
         for processes, seconds in peer["replicate"].items():
             rows.append(
-                [f"{PEERS[name]["package"]} {peer['versions'][PEERS[name]["package"]]}", str(processes),
+                [f"{package} {peer['versions'][package]}", str(processes),
                  f"{peer['fit'] * 1e3:.0f}", f"{PEER_REPLICATES[int(processes)]}", f"{seconds * 1e3:.0f}",
                  f"{seconds / each:,.0f}", f"{peer['apart']:.0e}", f"{peer['peak_gib']:.2f}"]
             )  # fmt: skip
