@@ -380,8 +380,8 @@ percentile intervals in any case). *Weak items*: expectation has loadings of 0.4
 rounded to 1–10, with many tens. *Weights*: one half of the population, less satisfied, is asked a quarter as often as
 the other. *Blanks*: four items are left blank by {fewer:.0%} or {more:.0%}, depending on another answer, and expected
 by EM. *People in waves*: {PERSISTENCE:.0%} of the variance stays with the person, who misses one wave in four; people
-are drawn, with all their answers. *Four waves*: other people every time; quality is worse in the second. "At once" are all
-changes of the satisfaction index from wave to wave, and all differences between two waves.
+are drawn, with all their answers. *Four waves*: other people every time; quality is worse in the second. "At once" are
+all changes of the satisfaction index from wave to wave, and all differences between two waves.
 
 **The last three kinds are estimated as they should not be**, to show what such a count finds; they are not in the
 number above. Without weights the index is that of those asked. Where answers of one person pass for those of several
