@@ -323,36 +323,44 @@ def companies_verdict(run: dict[str, Any]) -> str:
     )
 
 
-def plot(curves: dict[str, list[dict[str, Any]]], ours: dict[str, Any], peers: dict[str, Any], path: Path) -> None:
-    """Draw seconds against respondents, items and replicates, with the peers where they were run."""
+def plot(curves: dict[str, list[dict[str, Any]]], peers: dict[str, Any], path: Path) -> None:
+    """Draw seconds against respondents, items and replicates, with the peers' replicates."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-    from crm_utils.plotting import PALETTE, use_style
+    from crm_utils.plotting import MUTED, PALETTE, use_style
 
     use_style()
-    figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+    titles = {
+        "respondents": f"24 items, {REPLICATES:,} replicates",
+        "items": f"250 respondents, {REPLICATES:,} replicates",
+        "replicates": "250 respondents, 24 items",
+    }
+    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True)
     for ax, (name, runs) in zip(panels, curves.items(), strict=True):
         x = [run[name] for run in runs]
         ax.plot(x, [run["bootstrap"] for run in runs], marker="o", color=PALETTE[0], label="bootstrap")
         ax.plot(x, [run["fit"] for run in runs], marker="s", color=PALETTE[2], label="one fit")
         ax.set(xscale="log", yscale="log", xlabel=name)
-    # All items of the published survey; by the rate of the replicates that were drawn.
+        ax.set_title(titles[name], fontsize=10)
+        if name == "items":
+            ax.set_xticks(x)
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     for number, (name, peer) in enumerate(peers.items()):
-        seconds = peer["replicate"]["1"] * REPLICATES
-        panels[0].plot(250, seconds, "x", color=PALETTE[1 + 2 * number], markersize=8, markeredgewidth=2)
-        place = {"xytext": (8, 0), "ha": "left"} if number == 0 else {"xytext": (-8, 0), "ha": "right"}
-        panels[0].annotate(PEERS[name]["package"], (250, seconds), textcoords="offset points", va="center", fontsize=8,
-                           **place)  # fmt: skip
-    panels[0].axhline(BOOTSTRAP_TARGET, color="black", linewidth=0.8, linestyle="--")
-    panels[0].annotate(f"{BOOTSTRAP_TARGET:.0f} s", (1e5, BOOTSTRAP_TARGET), (0, 3), textcoords="offset points",
-                       ha="right", fontsize=8)  # fmt: skip
-    panels[0].set(ylabel="seconds", title=f"24 items, {REPLICATES:,} replicates")
-    panels[1].set(title=f"250 respondents, {REPLICATES:,} replicates")
-    panels[2].set(title="250 respondents, 24 items")
-    for ax in panels:
-        ax.title.set_size(9)
-    panels[2].legend(loc="center right", fontsize=9)
+        drawn, rate = PEER_REPLICATES[1], peer["replicate"]["1"]
+        x = np.array([drawn, REPLICATES])
+        colour = PALETTE[(1, 3)[number]]
+        panels[2].plot(drawn, drawn * rate, "x+"[number], color=colour, markersize=8, markeredgewidth=2)
+        panels[2].plot(x, x * rate, linestyle=(0, (1, 2)), color=colour, label=f"{PEERS[name]['package']}, at its rate")
+    panels[0].axhline(BOOTSTRAP_TARGET, color=MUTED, linewidth=1, linestyle="--")
+    panels[0].annotate(f"{BOOTSTRAP_TARGET:.0f} s", (100, BOOTSTRAP_TARGET), (0, 3), textcoords="offset points",
+                       fontsize=8)  # fmt: skip
+    panels[0].set(ylabel="seconds")
+    handles, labels = panels[2].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
     figure.savefig(path, dpi=110)
 
 
@@ -365,7 +373,7 @@ def write_docs(
     companies: dict[str, Any],
     curves: dict[str, list[dict[str, Any]]],
 ) -> None:
-    plot(curves, ours, peers, DOCS / "pls-speed.png")
+    plot(curves, peers, DOCS / "pls-speed.png")
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "pandas"))
     theirs = "; ".join(
         "with " + ", ".join(f"{name} {number}" for name, number in peer["versions"].items()) for peer in peers.values()
