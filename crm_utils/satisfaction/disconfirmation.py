@@ -12,7 +12,7 @@ from crm_utils.errors import DataFloorError
 from crm_utils.intervals import SampleMean
 from crm_utils.satisfaction.answers import scale_problems
 from crm_utils.satisfaction.changes import SAME
-from crm_utils.satisfaction.samples import read_sample
+from crm_utils.satisfaction.samples import mean_ratio, read_sample
 
 _WHERE = "satisfaction_ratio"
 DISSATISFIED, DELIGHTED = "dissatisfied", "very satisfied"
@@ -156,13 +156,10 @@ def _fieller(top: SampleMean, bottom: SampleMean, level: float) -> tuple[float, 
     """Ratio of two means of the same respondents, its linearised error, and Fieller's interval."""
     from scipy.stats import t
 
-    if not bottom.estimate > 0:
-        return np.nan, np.nan, np.nan, np.nan
-    ratio = top.estimate / bottom.estimate
-    if top.units < 2:
-        return ratio, np.nan, np.nan, np.nan
+    ratio, error = mean_ratio(top, bottom)
+    if np.isnan(error):
+        return ratio, error, np.nan, np.nan
     factor = top.units / (top.units - 1)
-    error = np.sqrt(factor * ((top.influence - ratio * bottom.influence) ** 2).sum()) / bottom.estimate
     square = t.ppf((1 + level) / 2, top.units - 1) ** 2 * factor
     a = bottom.estimate**2 - square * (bottom.influence**2).sum()
     b = top.estimate * bottom.estimate - square * (top.influence @ bottom.influence)

@@ -187,6 +187,22 @@ class Sample:
         return pd.DataFrame([row(group) for group in range(len(self.labels))], self.labels)
 
 
+def mean_ratio(top: SampleMean, bottom: SampleMean) -> tuple[float, float]:
+    """Ratio of two means of the same cases and its linearised standard error; NaN where there is none.
+
+    References
+    ----------
+    .. [1] Särndal, C.-E., Swensson, B. & Wretman, J. (1992). Model Assisted Survey Sampling. Springer, section 5.6.
+    """
+    if not bottom.estimate > 0:
+        return np.nan, np.nan
+    ratio = top.estimate / bottom.estimate
+    if top.units < 2:
+        return ratio, np.nan
+    squares = ((top.influence - ratio * bottom.influence) ** 2).sum()
+    return ratio, float(np.sqrt(top.units / (top.units - 1) * squares) / bottom.estimate)
+
+
 def read_sample(
     answers: Any,
     where: str,
