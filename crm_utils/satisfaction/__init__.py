@@ -1,1 +1,124 @@
 """How satisfied customers are, why, and what to improve first: indices, gaps and shares (客户满意度指数)."""
+
+from crm_utils.satisfaction.answers import (
+    missing_answers_table,
+    survey_answers,
+    survey_design,
+    suspected_reversals,
+    usable_constructs,
+)
+from crm_utils.satisfaction.changes import (
+    index_changes,
+    index_differences,
+    index_differences_table,
+    index_waves_table,
+    plot_index_differences,
+    plot_index_waves,
+)
+from crm_utils.satisfaction.disconfirmation import satisfaction_ratio
+from crm_utils.satisfaction.fitting import fit_index_model
+from crm_utils.satisfaction.importance import (
+    importance_performance,
+    importance_performance_table,
+    plot_importance_performance,
+)
+from crm_utils.satisfaction.index import index_replicates, index_scores, indices_table, plot_indices, respondent_indices
+from crm_utils.satisfaction.measurement import construct_quality, item_quality, item_quality_table, plot_loadings
+from crm_utils.satisfaction.measures import compare_measures
+from crm_utils.satisfaction.model_comparison import (
+    ModelComparison,
+    compare_national_models,
+    model_comparison_table,
+    plot_model_comparison,
+)
+from crm_utils.satisfaction.national import (
+    NATIONAL_MODELS,
+    NationalModel,
+    model_roles,
+    national_model,
+    national_models_table,
+)
+from crm_utils.satisfaction.rollup import company_indices, plot_roll_up, roll_up, roll_up_changes, roll_up_table
+from crm_utils.satisfaction.servqual import (
+    plot_servqual,
+    servqual_differences,
+    servqual_gaps,
+    servqual_items,
+    servqual_overall,
+    servqual_ranking,
+    servqual_reliability,
+    servqual_table,
+)
+from crm_utils.satisfaction.shares import answers_needed, csat, mean_changes, net_promoter_score, nps_points
+from crm_utils.satisfaction.short_form import (
+    checked_items,
+    raw_alpha,
+    reliability_intervals,
+    reliability_of,
+    short_form_agreement,
+    short_form_index,
+    short_form_scores,
+)
+
+__all__ = [
+    "NATIONAL_MODELS",
+    "ModelComparison",
+    "NationalModel",
+    "answers_needed",
+    "checked_items",
+    "company_indices",
+    "compare_measures",
+    "compare_national_models",
+    "construct_quality",
+    "csat",
+    "fit_index_model",
+    "importance_performance",
+    "importance_performance_table",
+    "index_changes",
+    "index_differences",
+    "index_differences_table",
+    "index_replicates",
+    "index_scores",
+    "index_waves_table",
+    "indices_table",
+    "item_quality",
+    "item_quality_table",
+    "mean_changes",
+    "missing_answers_table",
+    "model_comparison_table",
+    "model_roles",
+    "national_model",
+    "national_models_table",
+    "net_promoter_score",
+    "nps_points",
+    "plot_importance_performance",
+    "plot_index_differences",
+    "plot_index_waves",
+    "plot_indices",
+    "plot_loadings",
+    "plot_model_comparison",
+    "plot_roll_up",
+    "plot_servqual",
+    "raw_alpha",
+    "reliability_intervals",
+    "reliability_of",
+    "respondent_indices",
+    "roll_up",
+    "roll_up_changes",
+    "roll_up_table",
+    "satisfaction_ratio",
+    "servqual_differences",
+    "servqual_gaps",
+    "servqual_items",
+    "servqual_overall",
+    "servqual_ranking",
+    "servqual_reliability",
+    "servqual_table",
+    "short_form_agreement",
+    "short_form_index",
+    "short_form_scores",
+    "survey_answers",
+    "survey_design",
+    "suspected_reversals",
+    "usable_constructs",
+]

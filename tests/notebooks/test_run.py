@@ -1,11 +1,14 @@
 """Every notebook runs, solutions included: on the demo, on a company with order lines only, and on a tiny one."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
+import yaml
 
 from crm_utils.company import load_company, purchase_summary
+from crm_utils.company.public import MOBI_CONSTRUCTS, fetch_company, fetch_mobi
 from crm_utils.paths import workbook_folder
 from crm_utils.report import run_report
 from crm_utils.report.notebooks import choose_notebooks
@@ -156,3 +159,85 @@ def test_records_with_few_and_other_fields_make_a_page(columns, tmp_path):
     (result,) = report.results
     assert result.status == "ok", result.message
     assert " nan " not in result.page.read_text(encoding="utf-8")
+
+
+# SmartPLS 2: mode A, centroid scheme.
+PUBLISHED_PATHS = {
+    ("image", "expectation"): 0.50470564,
+    ("image", "satisfaction"): 0.17883348,
+    ("image", "loyalty"): 0.19535971,
+    ("expectation", "quality"): 0.55724786,
+    ("expectation", "value"): 0.05078755,
+    ("expectation", "satisfaction"): 0.06442534,
+    ("quality", "value"): 0.55721686,
+    ("quality", "satisfaction"): 0.51254524,
+    ("value", "satisfaction"): 0.19181566,
+    ("satisfaction", "complaints"): 0.52609731,
+    ("satisfaction", "loyalty"): 0.48347472,
+    ("complaints", "loyalty"): 0.07123241,
+}
+
+
+def survey_report(folder, answers, tmp_path, **settings):
+    """The page of notebook 07 for a company that has nothing but a survey."""
+    folder.mkdir(exist_ok=True)
+    answers.to_csv(folder / "survey.csv", index=False)
+    survey = {"file": "survey.csv", **settings}
+    (folder / "company.yml").write_text(yaml.safe_dump({"name": "Survey", "tables": {"survey": survey}}))
+    parameters = {"index_model": "ecsi", "n_boot": 100}
+    report = run_report(["07"], data=folder, parameters=parameters, out=tmp_path / f"report of {folder.name}")
+    (result,) = report.results
+    assert result.status == "ok", result.message
+    return result, pd.read_csv(report.folder / "headlines.csv").set_index("name")
+
+
+def shown_paths(result):
+    """Paths behind the diagram: (from, to) → estimate in full."""
+    (cell,) = [
+        cell for cell in json.loads(result.notebook.read_text(encoding="utf-8"))["cells"] if cell["id"] == "paths"
+    ]
+    (table,) = [output["metadata"]["crm"]["table"] for output in cell["outputs"] if "crm" in output.get("metadata", {})]
+    rows = re.findall(r'<tr><td>([^<]+)</td><td>([^<]+)</td><td class="number" data-value="([^"]+)"', table)
+    return {(source, target): float(value) for source, target, value in rows}
+
+
+def test_satisfaction_of_the_mobile_phone_survey_is_as_published(public_data, tmp_path):
+    public_data("mobi")
+    folder = fetch_company("mobi", tmp_path / "mobi")
+    report = run_report(["07"], data=folder, parameters={"index_model": "ecsi", "n_boot": 100}, out=tmp_path / "report")
+    (result,) = report.results
+    assert result.status == "ok", result.message
+    assert shown_paths(result) == pytest.approx(PUBLISHED_PATHS, abs=1e-7)
+    headlines = pd.read_csv(report.folder / "headlines.csv").set_index("name")
+    assert headlines.loc["Satisfaction index", "value"] == pytest.approx(72.54, abs=0.005)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 10), (1, 5)])
+def test_an_index_does_not_depend_on_the_scale_that_was_asked(public_data, tmp_path, low, high):
+    public_data("mobi")
+    answers = fetch_mobi()
+    items = [item for block in MOBI_CONSTRUCTS.values() for item in block]
+    answers[items] = low + (answers[items] - 1) * (high - low) / 9
+    result, headlines = survey_report(
+        tmp_path / "other", answers, tmp_path, scale=[low, high], constructs=MOBI_CONSTRUCTS
+    )
+    assert shown_paths(result) == pytest.approx(PUBLISHED_PATHS, abs=1e-7)
+    assert headlines.loc["Satisfaction index", "value"] == pytest.approx(72.54, abs=0.005)
+
+
+def test_a_survey_that_does_not_ask_about_satisfaction_makes_a_page_with_the_reason(tmp_path):
+    survey = load_company().survey[["response_id", "nps", "wave", "value_1", "value_2"]].head(300)
+    result, headlines = survey_report(tmp_path / "nps", survey, tmp_path, constructs={"value": ["value_1", "value_2"]})
+    assert "Net Promoter Score" in headlines.index
+    assert "Satisfaction index" not in headlines.index
+    assert "A satisfaction index needs a construct called satisfaction" in result.page.read_text(encoding="utf-8")
+
+
+def test_a_reversed_item_that_nobody_declared_is_left_out_and_named(tmp_path):
+    company = load_company()
+    blocks = {name: list(items) for name, items in company.survey_settings.constructs.items()}
+    answers = company.survey[company.survey["wave"] == "2025H2"]
+    result, _ = survey_report(tmp_path / "turned", answers, tmp_path, scale=[1, 10], constructs=blocks)
+    page = result.page.read_text(encoding="utf-8")
+    assert "The item loyalty_3 of loyalty has the weight" in page
+    assert "reversed and not declared?" in page
