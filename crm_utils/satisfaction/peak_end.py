@@ -235,13 +235,12 @@ def peak_end_check(
     """
     raise_problems(_WHERE, _stage_problems(stages))
     problems = count_problems("folds", folds, least=2) + seed_problems(seed)
-    rated = overall if isinstance(overall, pd.Series) else pd.Series(np.asarray(overall))
-    if len(rated) != len(stages):
+    if np.ndim(overall) != 1 or len(overall) != len(stages):
         raise_problems(
-            _WHERE, [f"overall must be a rating for each of the {len(stages):,} rows of stages, and has {len(rated):,}"]
+            _WHERE, [f"overall must be one column with a rating for each of the {len(stages):,} rows of stages"]
         )
     problems += index_problems(stages=stages, overall=overall)
-    both = pd.concat([stages, rated.set_axis(stages.index).rename("overall")], axis=1)
+    both = pd.concat([stages, pd.Series(overall).set_axis(stages.index).rename("overall rating")], axis=1)
     sample = read_sample(
         both, _WHERE, weights=weights, clusters=clusters, by=by, level=level, scale=scale, problems=problems
     )
