@@ -38,6 +38,14 @@ from crm_utils.satisfaction.national import (
     national_model,
     national_models_table,
 )
+from crm_utils.satisfaction.peak_end import (
+    PeakEndCheck,
+    journey_columns,
+    journey_moments,
+    peak_end_check,
+    peak_end_table,
+    plot_peak_end,
+)
 from crm_utils.satisfaction.rollup import company_indices, plot_roll_up, roll_up, roll_up_changes, roll_up_table
 from crm_utils.satisfaction.servqual import (
     plot_servqual,
@@ -64,6 +72,7 @@ __all__ = [
     "NATIONAL_MODELS",
     "ModelComparison",
     "NationalModel",
+    "PeakEndCheck",
     "answers_needed",
     "checked_items",
     "company_indices",
@@ -83,6 +92,8 @@ __all__ = [
     "indices_table",
     "item_quality",
     "item_quality_table",
+    "journey_columns",
+    "journey_moments",
     "mean_changes",
     "missing_answers_table",
     "model_comparison_table",
@@ -91,12 +102,15 @@ __all__ = [
     "national_models_table",
     "net_promoter_score",
     "nps_points",
+    "peak_end_check",
+    "peak_end_table",
     "plot_importance_performance",
     "plot_index_differences",
     "plot_index_waves",
     "plot_indices",
     "plot_loadings",
     "plot_model_comparison",
+    "plot_peak_end",
     "plot_roll_up",
     "plot_servqual",
     "raw_alpha",
