@@ -188,7 +188,18 @@ class Sample:
 
 
 def mean_ratio(top: SampleMean, bottom: SampleMean) -> tuple[float, float]:
-    """Ratio of two means of the same cases and its linearised standard error; NaN where there is none.
+    """Ratio of two means of the same cases.
+
+    Parameters
+    ----------
+    top, bottom : SampleMean
+        Means, from one sample.
+
+    Returns
+    -------
+    ratio, std_error : float
+        Ratio and its linearised standard error; NaN where the mean below is not above zero, and no error for fewer
+        than two units.
 
     References
     ----------
@@ -324,7 +335,20 @@ def _checked_weights(weights: Any, problems: list[str]) -> np.ndarray:
 
 
 def numeric_column(column: pd.Series, problems: list[str]) -> np.ndarray:
-    """A column as floats with gaps; what stands in the way is added to the problems."""
+    """Turn a column into floats with gaps.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        Numbers of any type; its name is named in a message.
+    problems : list of str
+        What stands in the way is added.
+
+    Returns
+    -------
+    numpy.ndarray of float, shape (n,)
+        NaN where there is no number, and everywhere where there is a problem.
+    """
     if not pd.api.types.is_numeric_dtype(column):
         given = column.dropna()
         dated = pd.api.types.is_datetime64_any_dtype(column)

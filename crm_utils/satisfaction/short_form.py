@@ -165,7 +165,29 @@ def _scored(
 
 
 def checked_items(answers: pd.DataFrame, items: Sequence[str], where: str, *, least: int = 1) -> list[str]:
-    """List items that are columns, each once, and at least so many; or raise."""
+    """List items that are columns, each once, and at least so many.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame
+        Answers.
+    items : sequence of str, or str
+        Items; a text is one of them.
+    where : str
+        What a message names as its place.
+    least : int, default 1
+        How many there must be.
+
+    Returns
+    -------
+    list of str
+        The items.
+
+    Raises
+    ------
+    ParameterError
+        If answers are no table, items are absent, named twice, or too few.
+    """
     if not isinstance(answers, pd.DataFrame):
         raise_problems(where, [f"answers must be a table with the items as columns, and are {type(answers).__name__}"])
     names = [items] if isinstance(items, str) else list(items)
@@ -288,7 +310,23 @@ def reliability_of(
 
 
 def raw_alpha(covariances: np.ndarray) -> np.ndarray:
-    """Cronbach's alpha of covariances, shape (…, items, items) → (…); of correlations, the standardised one."""
+    """Cronbach's alpha.
+
+    Parameters
+    ----------
+    covariances : numpy.ndarray of float, shape (…, items, items)
+        Covariances of two items or more.
+
+    Returns
+    -------
+    numpy.ndarray of float, shape (…)
+        Raw alpha; of correlations, standardised alpha.
+
+    Examples
+    --------
+    >>> raw_alpha(np.array([[1.0, 0.5], [0.5, 1.0]])).round(3).item()
+    0.667
+    """
     size = covariances.shape[-1]
     total = covariances.sum(axis=(-2, -1))
     return size / (size - 1) * (1 - np.trace(covariances, axis1=-2, axis2=-1) / total)

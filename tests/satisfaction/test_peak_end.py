@@ -77,7 +77,7 @@ def test_moments_by_hand():
     assert found["tied"].tolist()[:4] == [False, True, True, False]
     assert found.loc["z"].isna().all()
     assert found.index.tolist() == list("vwxyz")
-    # From 1 to 5, the middle is 3; from 0 to 1, halves of a tenth do not break a tie.
+    # From 1 to 5, the middle is 3; from 0 to 1, 0.9 and 0.1 are as far from it but for the last digit.
     assert journey_moments(pd.DataFrame([[4, 2, 3]]), scale=(1, 5))["peak"].tolist() == [2]
     assert journey_moments(pd.DataFrame([[0.9, 0.1, 0.5]]), scale=(0, 1))[["peak", "tied"]].to_numpy().tolist() == [
         [0.1, True]

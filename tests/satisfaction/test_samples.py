@@ -6,7 +6,7 @@ import pytest
 import statsmodels.api as sm
 
 from crm_utils.errors import DataFloorError, ParameterError
-from crm_utils.satisfaction.samples import read_sample
+from crm_utils.satisfaction.samples import mean_ratio, read_sample
 
 
 @pytest.fixture
@@ -92,6 +92,18 @@ def test_the_error_of_a_correlation_is_that_of_resampled_people(people):
         covariance = np.cov(sample.answers.T, aweights=times * people["weight"])
         drawn.append(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
     assert error[0] == pytest.approx(np.std(drawn), rel=0.08)
+
+
+def test_the_error_of_a_ratio_is_that_of_a_regression_through_the_origin(people):
+    """Weighted by w/a, the slope of b on a is Σwb/Σwa."""
+    sample = read_sample(people[["a", "b"]], "test", weights=people["weight"], clusters=people["person"])
+    ratio, error = mean_ratio(sample.mean(sample.answers[:, 1]), sample.mean(sample.answers[:, 0]))
+    model = sm.WLS(people["b"], people["a"], weights=people["weight"] / people["a"])
+    other = model.fit(cov_type="cluster", cov_kwds={"groups": people["person"], "use_correction": False})
+    assert ratio == pytest.approx(other.params["a"])
+    assert error == pytest.approx(other.bse["a"] * np.sqrt(60 / 59))
+    none = sample.mean(sample.answers[:, 0] * 0)
+    assert np.isnan(mean_ratio(sample.mean(sample.answers[:, 1]), none)).all()
 
 
 def test_plain_answers_count_as_many_as_they_are():
@@ -229,6 +241,9 @@ def test_everything_wrong_is_said_at_once():
         ({"weights": ["a", "b"]}, "weights must be numbers, and has 'a'; convert them first"),
         ({"weights": 2.0}, "weights must be one column"),
         ({"scale": (10, 1)}, "lowest and the highest answer"),
+        ({"scale": {"b": (1, 10)}}, "scale has no ends for answers; give a pair for every item"),
+        ({"scale": {"answers": (1, 3)}}, "the item answers has 1 answers outside the scale 1 to 3"),
+        ({"scale": {"answers": (3, 1)}}, "of answers, scale must be the lowest and the highest answer"),
         ({"by": pd.Series(["x", "y"], index=[1, 0])}, "by has its rows in another order than answers"),
     ],
 )
