@@ -47,26 +47,12 @@ from crm_utils.satisfaction.peak_end import (
     plot_peak_end,
 )
 from crm_utils.satisfaction.rollup import company_indices, plot_roll_up, roll_up, roll_up_changes, roll_up_table
-from crm_utils.satisfaction.servqual import (
-    plot_servqual,
-    servqual_differences,
-    servqual_gaps,
-    servqual_items,
-    servqual_overall,
-    servqual_ranking,
-    servqual_reliability,
-    servqual_table,
-)
+from crm_utils.satisfaction.servqual import plot_servqual, servqual_gaps, servqual_overall, servqual_table
+from crm_utils.satisfaction.servqual_answers import servqual_items
+from crm_utils.satisfaction.servqual_ranks import servqual_differences, servqual_ranking
+from crm_utils.satisfaction.servqual_reliability import servqual_reliability
 from crm_utils.satisfaction.shares import answers_needed, csat, mean_changes, net_promoter_score, nps_points
-from crm_utils.satisfaction.short_form import (
-    checked_items,
-    raw_alpha,
-    reliability_intervals,
-    reliability_of,
-    short_form_agreement,
-    short_form_index,
-    short_form_scores,
-)
+from crm_utils.satisfaction.short_form import reliability_of, short_form_agreement, short_form_index, short_form_scores
 
 __all__ = [
     "NATIONAL_MODELS",
@@ -74,7 +60,6 @@ __all__ = [
     "NationalModel",
     "PeakEndCheck",
     "answers_needed",
-    "checked_items",
     "company_indices",
     "compare_measures",
     "compare_national_models",
@@ -113,8 +98,6 @@ __all__ = [
     "plot_peak_end",
     "plot_roll_up",
     "plot_servqual",
-    "raw_alpha",
-    "reliability_intervals",
     "reliability_of",
     "respondent_indices",
     "roll_up",

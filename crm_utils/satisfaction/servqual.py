@@ -2,82 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import first_rows, index_problems, is_number, missing_columns, raise_problems
-from crm_utils.errors import DataFloorError
+from crm_utils.checks import index_problems, raise_problems
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
-from crm_utils.satisfaction.changes import SAME
 from crm_utils.satisfaction.index import FEWEST_CASES
-from crm_utils.satisfaction.samples import Sample, numeric_column, read_sample
-from crm_utils.satisfaction.short_form import raw_alpha, reliability_intervals
+from crm_utils.satisfaction.samples import Sample, numeric_column
+from crm_utils.satisfaction.servqual_answers import STATED, Importance, ServqualItems, mean_with_interval, read_servqual
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-RATER = ("reliability", "assurance", "tangibles", "empathy", "responsiveness")
-STATED = "stated"
-WORSE, BETTER = "worse", "better"
-ServqualItems = Mapping[str, tuple[Sequence[str], Sequence[str]]]
-Importance = str | Mapping[str, str | float] | None
-_EXPECTED, _PERCEIVED, _IMPORTANCE = "sq_exp_", "sq_per_", "sq_importance_"
-
-
-def servqual_items(answers: pd.DataFrame) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Find the pairs of SERVQUAL items of a survey by their names.
-
-    Parameters
-    ----------
-    answers : pandas.DataFrame
-        Has columns ``sq_exp_<dimension>_<number>`` (what is expected) and ``sq_per_<dimension>_<number>`` (what was
-        perceived).
-
-    Returns
-    -------
-    dict of str to (tuple of str, tuple of str)
-        Expectation items and perception items by dimension, in pairs: what the functions of this module take as
-        `items`. The five dimensions of SERVQUAL [1]_ (RATER) come first.
-
-    Raises
-    ------
-    ParameterError
-        If there are no such columns, or one lacks its partner.
-
-    References
-    ----------
-    .. [1] Parasuraman, A., Zeithaml, V. A. & Berry, L. L. (1988). SERVQUAL: a multiple-item scale for measuring
-       consumer perceptions of service quality. Journal of Retailing 64(1), 12–40.
-
-    Examples
-    --------
-    >>> servqual_items(pd.DataFrame(columns=["sq_exp_empathy_1", "sq_per_empathy_1", "nps"]))
-    {'empathy': (('sq_exp_empathy_1',), ('sq_per_empathy_1',))}
-    """
-    pattern = re.compile(rf"(?:{_EXPECTED}|{_PERCEIVED})(.+)_(\d+)")
-    numbers: dict[str, set[str]] = {}
-    for name in answers:
-        if match := pattern.fullmatch(str(name)):
-            numbers.setdefault(match[1], set()).add(match[2])
-    if not numbers:
-        columns = f"{_EXPECTED}<dimension>_<number> and {_PERCEIVED}<dimension>_<number>"
-        raise_problems("servqual_items", [f"answers have no columns {columns}; name the items of each dimension"])
-    items = {
-        dimension: tuple(
-            tuple(f"{side}{dimension}_{number}" for number in sorted(numbers[dimension], key=int))
-            for side in (_EXPECTED, _PERCEIVED)
-        )
-        for dimension in sorted(numbers, key=lambda name: RATER.index(name) if name in RATER else len(RATER))
-    }
-    raise_problems("servqual_items", missing_columns(answers, _names(items), "answers"))
-    return items
 
 
 def servqual_gaps(
@@ -148,7 +86,7 @@ def servqual_gaps(
     >>> found[["expectation", "perception", "gap", "weighted_gap"]].round(2).to_numpy().tolist()
     [[8.33, 7.0, -1.33, -1.0], [6.33, 6.33, 0.0, 0.0]]
     """
-    gaps = _read(
+    gaps = read_servqual(
         answers, items, importance, scale, "servqual_gaps", weights=weights, clusters=clusters, by=by, level=level
     )
 
@@ -160,9 +98,9 @@ def servqual_gaps(
             row = {"dimension": dimension}
             for name, values in (("expectation", gaps.expectation), ("perception", gaps.perception)):
                 row[name] = gaps.sample.mean(values[:, place], group).estimate
-            row |= _mean(gaps.sample, gap, group, level, "gap")
+            row |= mean_with_interval(gaps.sample, gap, group, level, "gap")
             if weighted is not None:
-                share = _mean(gaps.sample, weighted[:, place], group, level, "weighted_gap")
+                share = mean_with_interval(gaps.sample, weighted[:, place], group, level, "weighted_gap")
                 row["importance"] = gaps.sample.mean(gaps.importance[:, place], group).estimate
                 row |= {"weighted_gap": share["weighted_gap"]}
                 row |= {"weighted_low": share["low"], "weighted_high": share["high"]}
@@ -227,7 +165,7 @@ def servqual_overall(
     target = None
     if outcome is not None:
         target = _outcome(answers, outcome, problems)
-    gaps = _read(
+    gaps = read_servqual(
         answers, items, importance, scale, where,
         weights=weights, clusters=clusters, by=by, level=level, problems=problems,
     )  # fmt: skip
@@ -240,7 +178,9 @@ def servqual_overall(
 
     def rows(group: int) -> list[dict[str, Any]]:
         found = [
-            {"score": name, **_mean(gaps.sample, values, group, level, "mean"), **gaps.sample.counts(values, group)}
+            {"score": name}
+            | mean_with_interval(gaps.sample, values, group, level, "mean")
+            | gaps.sample.counts(values, group)
             for name, values in scores.items()
         ]
         if target is not None:
@@ -279,416 +219,6 @@ def _outcome(answers: pd.DataFrame, outcome: Any, problems: list[str]) -> np.nda
     problems += index_problems(answers=answers, outcome=outcome)
     name = getattr(outcome, "name", None) or "outcome"
     return numeric_column(pd.Series(outcome).rename(name), problems)
-
-
-def servqual_differences(
-    answers: pd.DataFrame,
-    items: ServqualItems | None = None,
-    *,
-    importance: Importance = STATED,
-    scale: tuple[float, float] = (1, 10),
-    weights: Any = None,
-    clusters: Any = None,
-    by: Any = None,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """Hold the gaps of all dimensions against each other, on the same respondents.
-
-    Parameters
-    ----------
-    answers, items, importance, scale, weights, clusters, by
-        As in `servqual_gaps`; with importance, weighted gaps are compared.
-    level : float, default 0.95
-        Confidence level, for all differences of a group together (Šidák [1]_).
-
-    Returns
-    -------
-    pandas.DataFrame
-        By ``dimension`` and ``other`` (within groups, where there are any), every pair once: ``difference`` of the
-        (weighted) gap, the first less the other, ``std_error``, ``low``, ``high``, ``verdict`` ("worse", "better",
-        "cannot tell apart").
-
-    Raises
-    ------
-    ParameterError, DataFloorError
-        As in `servqual_gaps`; and if there is only one dimension.
-
-    References
-    ----------
-    .. [1] Šidák, Z. (1967). Rectangular confidence regions for the means of multivariate normal distributions.
-       Journal of the American Statistical Association 62, 626–633.
-
-    Examples
-    --------
-    >>> answers = pd.DataFrame({"e1": [9, 8, 8], "p1": [7, 8, 6], "e2": [6, 7, 6], "p2": [6, 6, 7]})
-    >>> servqual_differences(answers, {"speed": (["e1"], ["p1"]), "looks": (["e2"], ["p2"])})["verdict"].tolist()
-    ['cannot tell apart']
-    """
-    gaps = _read(
-        answers, items, importance, scale, "servqual_differences",
-        weights=weights, clusters=clusters, by=by, level=level,
-    )  # fmt: skip
-    return gaps.table(
-        lambda group: _differences(gaps, group, level, "servqual_differences"), ["dimension", "other"], by
-    )
-
-
-def _differences(gaps: _Gaps, group: int, level: float, where: str) -> list[dict[str, Any]]:
-    from scipy.stats import t
-
-    values = gaps.compared()
-    pairs = list(combinations(range(len(gaps.dimensions)), 2))
-    if not pairs:
-        raise_problems(where, [f"there is one dimension, {gaps.dimensions[0]}, and nothing to compare it with"])
-    rows = []
-    for one, other in pairs:
-        apart = gaps.sample.mean(values[:, one] - values[:, other], group)
-        reach = np.nan
-        if apart.units > 1:
-            reach = t.ppf((1 + level ** (1 / len(pairs))) / 2, apart.units - 1) * apart.std_error
-        low, high = apart.estimate - reach, apart.estimate + reach
-        rows.append(
-            {
-                "dimension": gaps.dimensions[one],
-                "other": gaps.dimensions[other],
-                "difference": apart.estimate,
-                "std_error": apart.std_error,
-                "low": low,
-                "high": high,
-                "verdict": BETTER if low > 0 else WORSE if high < 0 else SAME,
-            }
-        )
-    return rows
-
-
-def servqual_ranking(
-    answers: pd.DataFrame,
-    items: ServqualItems | None = None,
-    *,
-    importance: Importance = STATED,
-    scale: tuple[float, float] = (1, 10),
-    weights: Any = None,
-    clusters: Any = None,
-    by: Any = None,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """Rank the dimensions by where the gap weighs most, and say which ranks chance could have made.
-
-    Parameters
-    ----------
-    answers, items, importance, scale, weights, clusters, by
-        As in `servqual_gaps`; with importance, dimensions are ranked by the weighted gap.
-    level : float, default 0.95
-        Confidence level, for all gaps of a group together, and for all ranks of a group together.
-
-    Returns
-    -------
-    pandas.DataFrame
-        By dimension (within groups, where there are any), the largest shortfall first: ``rank``; ``gap`` or
-        ``weighted_gap`` of the respondents who have all of them, with ``low``, ``high``; ``rank_low``, ``rank_high``,
-        between which the true rank lies, from the differences that are more than chance (`servqual_differences`,
-        [1]_); ``cannot_tell_from``, the dimensions from which this one cannot be told apart.
-
-    Raises
-    ------
-    ParameterError, DataFloorError
-        As in `servqual_differences`.
-
-    References
-    ----------
-    .. [1] Al Mohamad, D., Goeman, J. J. & van Zwet, E. W. (2022). Simultaneous confidence intervals for ranks with
-       application to ranking institutions. Biometrics 78(1), 238–247.
-
-    Examples
-    --------
-    >>> answers = pd.DataFrame({"e1": [9, 8, 8], "p1": [7, 8, 6], "e2": [6, 7, 6], "p2": [6, 6, 7]})
-    >>> items = {"looks": (["e2"], ["p2"]), "speed": (["e1"], ["p1"])}
-    >>> servqual_ranking(answers, items)["cannot_tell_from"].to_dict()
-    {'speed': 'looks', 'looks': 'speed'}
-    """
-    gaps = _read(
-        answers, items, importance, scale, "servqual_ranking", weights=weights, clusters=clusters, by=by, level=level
-    )
-    name = "gap" if gaps.importance is None else "weighted_gap"
-    place = {dimension: number for number, dimension in enumerate(gaps.dimensions)}
-
-    def rows(group: int) -> list[dict[str, Any]]:
-        means = [gaps.sample.mean(values, group) for values in gaps.compared().T]
-        worse = np.zeros((len(means), len(means)), dtype=bool)
-        for pair in _differences(gaps, group, level, "servqual_ranking"):
-            one, other = place[pair["dimension"]], place[pair["other"]]
-            worse[one, other], worse[other, one] = pair["verdict"] == WORSE, pair["verdict"] == BETTER
-        order = np.argsort([mean.estimate for mean in means], kind="stable")
-        found = []
-        for rank, one in enumerate(order, 1):
-            low, high = means[one].interval(level=level ** (1 / len(means)))
-            unknown = [gaps.dimensions[other] for other in order if other != one and not (worse | worse.T)[one, other]]
-            found.append(
-                {
-                    "dimension": gaps.dimensions[one],
-                    "rank": rank if means[one].cases else np.nan,
-                    name: means[one].estimate,
-                    "low": low,
-                    "high": high,
-                    "rank_low": 1 + int(worse[:, one].sum()),
-                    "rank_high": len(means) - int(worse[one].sum()),
-                    "cannot_tell_from": ", ".join(unknown),
-                }
-            )
-        return found
-
-    return gaps.table(rows, ["dimension"], by)
-
-
-def servqual_reliability(
-    answers: pd.DataFrame,
-    items: ServqualItems | None = None,
-    *,
-    scale: tuple[float, float] = (1, 10),
-    weights: Any = None,
-    clusters: Any = None,
-    by: Any = None,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    r"""Reliability of expectations, perceptions and gaps in each dimension.
-
-    Alphas are raw (`reliability_of`). The reliability of a difference of two scores with the standard deviations σ,
-    the reliabilities r and the correlation r_PE [1]_,
-
-    .. math:: r_D = \frac{\sigma_P^2 r_{PP} + \sigma_E^2 r_{EE} - 2 r_{PE} \sigma_P \sigma_E}
-                         {\sigma_P^2 + \sigma_E^2 - 2 r_{PE} \sigma_P \sigma_E}
-
-    falls below that of its parts the more they go together: what both share cancels, and their errors add up. Alpha of
-    the gaps of the single items is the same where a perception goes with the expectation of its own item no more than
-    with those of the others, and higher where it does: what a pair shares cancels in its gap.
-
-    Parameters
-    ----------
-    answers, items, scale, weights, clusters, by, level
-        As in `servqual_gaps`; a dimension needs two pairs of items.
-
-    Returns
-    -------
-    pandas.DataFrame
-        By dimension (within groups, where there are any): ``pairs`` of items; ``alpha_expectation``,
-        ``alpha_perception``, ``alpha_gap`` and ``difference_reliability``, each with ``…_low``, ``…_high`` (linearised,
-        for fewer than 20 people NaN); ``correlation`` of expectation with perception; ``answers`` (respondents who
-        answered every item of the dimension), ``missing``. NaN for a single pair.
-
-    Raises
-    ------
-    ParameterError, DataFloorError
-        As in `servqual_gaps`.
-
-    References
-    ----------
-    .. [1] Peter, J. P., Churchill, G. A. & Brown, T. J. (1993). Caution in the use of difference scores in consumer
-       research. Journal of Consumer Research 19(4), 655–662.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(7)
-    >>> mood, service = rng.normal(size=(2, 200, 1))
-    >>> expected, perceived = 8 + mood + rng.normal(size=(200, 2)), 7 + mood + service + rng.normal(size=(200, 2))
-    >>> answers = pd.DataFrame(np.hstack([expected, perceived]), columns=["e1", "e2", "p1", "p2"])
-    >>> found = servqual_reliability(answers, {"speed": (["e1", "e2"], ["p1", "p2"])}, scale=(0, 15)).loc["speed"]
-    >>> found[["alpha_expectation", "alpha_perception", "difference_reliability"]].astype(float).round(2).tolist()
-    [0.61, 0.8, 0.49]
-    """
-    where = "servqual_reliability"
-    gaps = _read(answers, items, None, scale, where, weights=weights, clusters=clusters, by=by, level=level)
-    quantities = ("alpha_expectation", "alpha_perception", "alpha_gap", "difference_reliability")
-
-    def rows(group: int) -> list[dict[str, Any]]:
-        found = []
-        for dimension, (expected, perceived) in gaps.sides.items():
-            both = np.hstack([expected, perceived])
-            moments = gaps.sample.moments(both, group)
-            row: dict[str, Any] = {"dimension": dimension, "pairs": expected.shape[1]}
-            for name, numbers in zip(
-                quantities, reliability_intervals(moments, _reliabilities, level=level), strict=True
-            ):
-                row |= {name: numbers[0], f"{name}_low": numbers[2], f"{name}_high": numbers[3]}
-            expectation, perception, shared = _sums(moments.covariance)
-            row["correlation"] = float(shared / np.sqrt(expectation * perception))
-            complete = np.where(np.isnan(both).any(axis=1), np.nan, 1.0)
-            found.append(row | gaps.sample.counts(complete, group))
-        return found
-
-    return gaps.table(rows, ["dimension"], by)
-
-
-def _sums(covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Variances of the sums of expectations and of perceptions, and their covariance; expectations come first."""
-    size = covariances.shape[-1] // 2
-    blocks = ((slice(size), slice(size)), (slice(size, None), slice(size, None)), (slice(size), slice(size, None)))
-    return tuple(covariances[..., rows, columns].sum(axis=(-2, -1)) for rows, columns in blocks)
-
-
-def _reliabilities(covariances: np.ndarray) -> np.ndarray:
-    """Alphas of expectations, perceptions and their gaps, and the reliability of the difference of the sums."""
-    size = covariances.shape[-1] // 2
-    if size < 2:
-        return np.full((*covariances.shape[:-2], 4), np.nan)
-    expected, perceived = covariances[..., :size, :size], covariances[..., size:, size:]
-    shared = covariances[..., :size, size:]
-    one, two = raw_alpha(expected), raw_alpha(perceived)
-    gap = raw_alpha(expected + perceived - shared - np.swapaxes(shared, -2, -1))
-    expectation, perception, covariance = _sums(covariances)
-    common = perception * two + expectation * one - 2 * covariance
-    return np.stack([one, two, gap, common / (perception + expectation - 2 * covariance)], axis=-1)
-
-
-@dataclass(frozen=True, eq=False)
-class _Gaps:
-    """What respondents expect and perceive by dimension, and how important each is to them.
-
-    Attributes
-    ----------
-    sample : Sample
-        The respondents.
-    sides : dict of str to (numpy.ndarray, numpy.ndarray), each of shape (respondents, pairs)
-        Expectations and perceptions by dimension.
-    expectation, perception : numpy.ndarray of float, shape (respondents, dimensions)
-        Means over the pairs of which both are answered; NaN where there is none.
-    importance : numpy.ndarray of float, shape (respondents, dimensions), or None
-        Shares that add up to 1 for a respondent; None where nothing is weighted.
-    """
-
-    sample: Sample
-    sides: dict[str, tuple[np.ndarray, np.ndarray]]
-    expectation: np.ndarray
-    perception: np.ndarray
-    importance: np.ndarray | None
-
-    @property
-    def dimensions(self) -> list[str]:
-        return list(self.sides)
-
-    @property
-    def gap(self) -> np.ndarray:
-        return self.perception - self.expectation
-
-    def weighted(self, values: np.ndarray) -> np.ndarray:
-        """Values times importance, of respondents who have all of both."""
-        return _of_the_complete(values * self.importance)
-
-    def compared(self) -> np.ndarray:
-        """Gaps, weighted where there is importance, of respondents who have all of them."""
-        return _of_the_complete(self.gap) if self.importance is None else self.weighted(self.gap)
-
-    def table(self, rows: Callable[[int], list[dict[str, Any]]], labels: list[str], by: Any) -> pd.DataFrame:
-        """Rows of every group under the groups, or of everybody where there are none."""
-        groups = self.sample.labels
-        tables = [pd.DataFrame(rows(group)).set_index(labels) for group in range(len(groups))]
-        return tables[0] if by is None else pd.concat(tables, keys=groups, names=[groups.name])
-
-
-def _of_the_complete(values: np.ndarray) -> np.ndarray:
-    return np.where(np.isnan(values).any(axis=1, keepdims=True), np.nan, values)
-
-
-def _mean(sample: Sample, values: np.ndarray, group: int, level: float, name: str) -> dict[str, float]:
-    mean = sample.mean(values, group)
-    low, high = mean.interval(level=level)
-    return {name: mean.estimate, "std_error": mean.std_error, "low": low, "high": high}
-
-
-def _names(items: ServqualItems) -> list[str]:
-    return [name for sides in items.values() for side in sides for name in side]
-
-
-def _read(
-    answers: pd.DataFrame,
-    items: ServqualItems | None,
-    importance: Importance,
-    scale: tuple[float, float],
-    where: str,
-    *,
-    problems: Sequence[str] = (),
-    **design: Any,
-) -> _Gaps:
-    """Expectations, perceptions and importance of the respondents, once everything is found fit."""
-    if not isinstance(answers, pd.DataFrame):
-        raise_problems(where, [f"answers must be a table with the items as columns, and are {type(answers).__name__}"])
-    found = _checked_items(answers, items, where)
-    names = _names(found)
-    problems = list(problems)
-    points = _importance(answers, list(found), importance, problems)
-    sample = read_sample(answers[names], where, scale=scale, problems=problems, **design)
-    place = {name: column for column, name in enumerate(names)}
-    sides = {
-        dimension: tuple(sample.answers[:, [place[name] for name in side]] for side in pair)
-        for dimension, pair in found.items()
-    }
-    means = []
-    for expected, perceived in sides.values():
-        there = ~np.isnan(expected) & ~np.isnan(perceived)
-        with np.errstate(invalid="ignore"):
-            means.append([np.where(there, side, 0.0).sum(axis=1) / there.sum(axis=1) for side in (expected, perceived)])
-    expectation, perception = np.array(means).transpose(1, 2, 0)
-    if np.isnan(expectation).all():
-        raise DataFloorError(f"{where} needs respondents who answered both items of a pair; there is none.")
-    return _Gaps(sample, sides, expectation, perception, points)
-
-
-def _checked_items(
-    answers: pd.DataFrame, items: ServqualItems | None, where: str
-) -> dict[str, tuple[list[str], list[str]]]:
-    found, problems = {}, []
-    for dimension, sides in (servqual_items(answers) if items is None else items).items():
-        expected, perceived = ([side] if isinstance(side, str) else list(side) for side in sides)
-        if not expected or len(expected) != len(perceived):
-            problems.append(
-                f"{dimension} has {len(expected)} items on what is expected and {len(perceived)} on what was "
-                "perceived; they go in pairs, so give as many of both"
-            )
-        found[dimension] = (expected, perceived)
-    names = _names(found)
-    repeated = sorted({str(name) for name in names if names.count(name) > 1})
-    if repeated:
-        problems.append(f"items name {', '.join(repeated)} more than once")
-    if not names:
-        problems.append("items name no dimension")
-    raise_problems(where, problems + missing_columns(answers, names, "answers"))
-    return found
-
-
-def _importance(
-    answers: pd.DataFrame, dimensions: list[str], given: Importance, problems: list[str]
-) -> np.ndarray | None:
-    """Shares of importance, shape (respondents, dimensions); what is wrong with them is added to the problems."""
-    if isinstance(given, str) and given == STATED:
-        given = {dimension: f"{_IMPORTANCE}{dimension}" for dimension in dimensions}
-        if not any(column in answers for column in given.values()):
-            return None
-    if given is None:
-        return None
-    if not isinstance(given, Mapping) or not set(dimensions) <= set(given):
-        wanted = f"a column or a weight for each of {', '.join(dimensions)}"
-        problems.append(f"importance must be {STATED!r}, {wanted}, or None, and is {given!r}")
-        return None
-    lacking = missing_columns(answers, [given[name] for name in dimensions if isinstance(given[name], str)], "answers")
-    problems += lacking
-    points = np.full((len(answers), len(dimensions)), np.nan)
-    for place, dimension in enumerate(dimensions if not lacking else []):
-        value = given[dimension]
-        if isinstance(value, str):
-            points[:, place] = numeric_column(answers[value], problems)
-        elif is_number(value):
-            points[:, place] = value
-        else:
-            problems.append(f"the importance of {dimension} must be a column or a number, and is {value!r}")
-        wrong = (points[:, place] < 0) | np.isinf(points[:, place])
-        if wrong.any():
-            problems.append(
-                f"the importance of {dimension} must be 0 or more, and is not in {int(wrong.sum()):,} answers (rows "
-                f"{first_rows(wrong, answers.index)}: {points[wrong, place][0]:g})"
-            )
-    # Who gave no point at all did not say what is important.
-    total = points.sum(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total > 0, points / total, np.nan)
 
 
 def servqual_table(gaps: pd.DataFrame) -> pd.DataFrame:

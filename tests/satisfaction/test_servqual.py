@@ -10,17 +10,10 @@ from crm_utils.company import load_company
 from crm_utils.company.simulate.survey import SURVEY, expected_points
 from crm_utils.errors import DataFloorError, ParameterError
 from crm_utils.plotting import alt_text
-from crm_utils.satisfaction.servqual import (
-    RATER,
-    plot_servqual,
-    servqual_differences,
-    servqual_gaps,
-    servqual_items,
-    servqual_overall,
-    servqual_ranking,
-    servqual_reliability,
-    servqual_table,
-)
+from crm_utils.satisfaction.servqual import plot_servqual, servqual_gaps, servqual_overall, servqual_table
+from crm_utils.satisfaction.servqual_answers import RATER, servqual_items
+from crm_utils.satisfaction.servqual_ranks import servqual_differences, servqual_ranking
+from crm_utils.satisfaction.servqual_reliability import servqual_reliability
 
 ITEMS = {"speed": (["e1", "e2"], ["p1", "p2"]), "looks": (["e3"], ["p3"])}
 FUNCTIONS = (servqual_gaps, servqual_overall, servqual_differences, servqual_ranking, servqual_reliability)
