@@ -32,6 +32,7 @@ from crm_utils.satisfaction.model_comparison import (
     plot_model_comparison,
 )
 from crm_utils.satisfaction.national import (
+    CONSTRUCT_TERMS,
     NATIONAL_MODELS,
     NationalModel,
     model_roles,
@@ -55,6 +56,7 @@ from crm_utils.satisfaction.shares import answers_needed, csat, mean_changes, ne
 from crm_utils.satisfaction.short_form import reliability_of, short_form_agreement, short_form_index, short_form_scores
 
 __all__ = [
+    "CONSTRUCT_TERMS",
     "NATIONAL_MODELS",
     "ModelComparison",
     "NationalModel",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,10 +101,16 @@ def survey_design(answers: pd.DataFrame, *, weight_col: str = "weight", customer
     weights = answers.get(weight_col)
     if customer_col not in answers or not answers[customer_col].dropna().duplicated().any():
         return {"weights": weights, "clusters": None}
-    codes = pd.factorize(answers[customer_col], use_na_sentinel=True)[0]
+    people = pd.Series(person_codes(answers[customer_col]), answers.index, name=customer_col)
+    return {"weights": weights, "clusters": people}
+
+
+def person_codes(labels: Any) -> np.ndarray:
+    """Number people by their labels, shape (n,); who has none is a person of her own."""
+    codes = pd.factorize(pd.Series(labels), use_na_sentinel=True)[0]
     unknown = codes < 0
-    codes[unknown] = codes.max() + 1 + np.arange(unknown.sum())
-    return {"weights": weights, "clusters": pd.Series(codes, answers.index, name=customer_col)}
+    codes[unknown] = codes.max(initial=-1) + 1 + np.arange(unknown.sum())
+    return codes
 
 
 def scale_problems(answers: pd.DataFrame, items: Sequence[str], scale: tuple[float, float]) -> list[str]:

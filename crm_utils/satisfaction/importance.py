@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WHERE = "importance_performance"
+NO_TASK = "no task"
 
 
 def importance_performance(
@@ -30,6 +32,7 @@ def importance_performance(
     scale: Scale = (1, 10),
     rule: str = "unstandardized",
     items: bool = False,
+    no_task: Sequence[str] = (),
     level: float = 0.95,
 ) -> pd.DataFrame:
     r"""Set what each construct does for a target beside how well it is rated.
@@ -54,6 +57,9 @@ def importance_performance(
     items : bool, default False
         Whether to give single items: the importance of their construct times their share of its weight, and their
         own mean from 0 to 100.
+    no_task : sequence of str, default ()
+        Constructs that nobody can set out to raise, such as expectations, which rise by promises. They are shown, and
+        are no priority.
     level : float, default 0.95
         Confidence level.
 
@@ -66,12 +72,14 @@ def importance_performance(
         priority, for closing the same part of its gap to 100 would raise the target most (importance × (100 −
         performance)). ``region``: "work here first" (important, not yet good), "keep it up", "low priority",
         "possible overkill", by the means of both columns. What lowers the target, such as complaints, is in the region
-        "less is better", has its gap to 0, and is no part of the means.
+        "less is better" and has its gap to 0; a construct of `no_task` is in the region "no task". Neither is a part
+        of the means.
 
     Raises
     ------
     ParameterError
-        If the target is not known or nothing leads to it; and as in `index_scores`.
+        If the target or a construct of `no_task` is not known, or nothing leads to the target; and as in
+        `index_scores`.
 
     References
     ----------
@@ -95,11 +103,13 @@ def importance_performance(
     drawn = results if isinstance(results, PathBootstrap) else None
     found = drawn.results if drawn else results
     layout = found.model.layout()
-    if target not in layout.constructs:
-        near = nearest_name(str(target), layout.constructs)
-        hint = f" (did you mean {near!r}?)" if near else ""
-        known = ", ".join(layout.constructs)
-        raise_problems(_WHERE, [*level_problems(level), f"target must be one of {known}, and is {target!r}{hint}"])
+    problems = level_problems(level)
+    for role, name in [("target", target), *(("each of no_task", name) for name in no_task)]:
+        if name not in layout.constructs:
+            near = nearest_name(str(name), layout.constructs)
+            hint = f" (did you mean {near!r}?)" if near else ""
+            problems.append(f"{role} must be one of {', '.join(layout.constructs)}, and is {name!r}{hint}")
+    raise_problems(_WHERE, problems)
     end = layout.constructs.index(target)
     sources = np.flatnonzero(layout.reaches()[:, end])
     if not len(sources):
@@ -117,9 +127,11 @@ def importance_performance(
             table["importance_low"], table["importance_high"] = percentile_interval(moved, level=level)
             table[["performance_low", "performance_high"]] = scores.loc[names, ["low", "high"]]
             rated = bootstrap_indices(drawn, scale=scale, rule=rule).replicates[:, 0, sources]
-            best = np.where(moved >= 0, moved * (100 - rated), -moved * rated).argmax(axis=1)
+            to_win = np.where(moved >= 0, moved * (100 - rated), -moved * rated)
+            to_win[:, names.isin(list(no_task))] = -np.inf
+            best = to_win.argmax(axis=1)
             table["first_share"] = np.bincount(best, minlength=len(sources)) / len(best)
-    table["region"] = _regions(table)
+    table["region"] = _regions(table, table.index.get_level_values("construct").isin(list(no_task)))
     return table.sort_values("importance", ascending=False, kind="stable")
 
 
@@ -174,18 +186,18 @@ def _of_items(
     return table
 
 
-def _middle(table: pd.DataFrame) -> pd.Series:
-    """Mean importance and performance of what raises the target."""
-    return table.loc[table["importance"] >= 0, ["importance", "performance"]].mean()
+def _middle(table: pd.DataFrame, counts: np.ndarray) -> pd.Series:
+    """Mean importance and performance of what raises the target and can be worked on."""
+    return table.loc[counts & (table["importance"] >= 0), ["importance", "performance"]].mean()
 
 
-def _regions(table: pd.DataFrame) -> np.ndarray:
-    middle = _middle(table)
+def _regions(table: pd.DataFrame, no_task: np.ndarray) -> np.ndarray:
+    middle = _middle(table, ~no_task)
     matters = table["importance"] >= middle["importance"]
     good = table["performance"] >= middle["performance"]
     return np.select(
-        [table["importance"] < 0, matters & ~good, matters & good, ~matters & ~good],
-        ["less is better", "work here first", "keep it up", "low priority"],
+        [no_task, table["importance"] < 0, matters & ~good, matters & good, ~matters & ~good],
+        [NO_TASK, "less is better", "work here first", "keep it up", "low priority"],
         "possible overkill",
     )
 
@@ -224,7 +236,7 @@ def plot_importance_performance(found: pd.DataFrame, *, target: str = "", ax: Ax
     Returns
     -------
     matplotlib.axes.Axes
-        The axes, with alternative text attached.
+        The axes, with alternative text attached. Dotted lines are the means; what is no task is hollow.
     """
     ax = new_axes(ax, figsize=(7, 5.2))
     # An item stands for itself: its construct is seen from where it lies.
@@ -235,7 +247,9 @@ def plot_importance_performance(found: pd.DataFrame, *, target: str = "", ax: Ax
             error = {"xerr" if axis == "importance" else "yerr": reach}
             ax.errorbar(found["importance"], found["performance"], fmt="none", ecolor=MUTED, elinewidth=1.2, **error)
     ax.plot(found["importance"], found["performance"], "o", color=PALETTE[0], markersize=7)
-    middle = _middle(found)
+    idle = found[found["region"] == NO_TASK]
+    ax.plot(idle["importance"], idle["performance"], "o", color=PALETTE[0], markerfacecolor="white", markersize=7)
+    middle = _middle(found, (found["region"] != NO_TASK).to_numpy())
     ax.axvline(middle["importance"], color=MUTED, linestyle=":", linewidth=1)
     ax.axhline(middle["performance"], color=MUTED, linestyle=":", linewidth=1)
     ax.margins(x=0.2, y=0.2)

@@ -429,7 +429,7 @@ def plot_indices(scores: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     names = table[list(scores.index.names)].astype(str).agg(" · ".join, axis=1)
     ends = (table[end] if end in table else np.full(len(table), np.nan) for end in ("low", "high"))
     draw_intervals(ax, names, table["index"], *ends, template="{:.1f}")
-    ax.set(xlabel=tr("Index, 0 to 100"), title=tr("Satisfaction indices"))
+    ax.set(xlabel=tr("Index, 0 to 100"), title=tr("Index of each construct"))
     listed = "; ".join(
         f"{name} {number:.1f}" for name, number in zip(names, table["index"], strict=True) if np.isfinite(number)
     )

@@ -226,7 +226,10 @@ def plot_loadings(found: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         The axes, with alternative text attached. Dots are hollow where an item is weak or worse.
     """
     ax = new_axes(ax, figsize=(7, 0.27 * len(found) + 1.2))
-    names = [f"{construct.replace('_', ' ')} · {item}" for construct, item in found.index]
+    names = [
+        item if item.startswith(construct) else f"{construct.replace('_', ' ')} · {item}"
+        for construct, item in found.index
+    ]
     low, high = (found[end] if end in found else found["loading"] for end in ("low", "high"))
     draw_intervals(ax, names, found["loading"], low, high, template="{:.2f}")
     poor = np.flatnonzero(~found["verdict"].isin([KEEP, "only item"]))

@@ -13,7 +13,7 @@ from crm_utils.checks import first_rows, index_problems, level_problems, raise_p
 from crm_utils.errors import DataFloorError
 from crm_utils.intervals import SampleMean, sample_mean, wilson
 from crm_utils.language import tr
-from crm_utils.satisfaction.answers import scale_problems
+from crm_utils.satisfaction.answers import person_codes, scale_problems
 
 # Step of numeric derivatives, in standard deviations of the two columns of a covariance.
 _STEP = 1e-5
@@ -289,7 +289,7 @@ def read_sample(
     if not (np.isfinite(values).any(axis=1) & (mass > 0)).any():
         weighed = " with a weight above zero" if (mass == 0).any() else ""
         raise DataFloorError(f"{where} needs answers{weighed}; there is none.")
-    codes = np.arange(len(frame)) if clusters is None else _codes(clusters)
+    codes = np.arange(len(frame)) if clusters is None else person_codes(clusters)
     return Sample(values[:, 0] if answers.ndim == 1 else values, mass, codes, groups, labels)
 
 
@@ -360,11 +360,3 @@ def numeric_column(column: pd.Series, problems: list[str]) -> np.ndarray:
     except (TypeError, ValueError):
         problems.append(f"{column.name} must be numbers, and has the type {column.dtype}; convert them first")
         return np.full(len(column), np.nan)
-
-
-def _codes(clusters: Any) -> np.ndarray:
-    """Numbers of people; who is not known is a person of her own."""
-    codes = pd.factorize(pd.Series(clusters), use_na_sentinel=True)[0]
-    unknown = codes < 0
-    codes[unknown] = codes.max(initial=-1) + 1 + np.arange(unknown.sum())
-    return codes

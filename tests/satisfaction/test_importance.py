@@ -152,6 +152,26 @@ def test_the_first_priority_has_room_to_improve():
         assert found["first_share"].idxmax() == first
 
 
+def test_what_is_no_task_is_on_the_map_and_no_priority(survey, small):
+    bootstrap = small.fit(survey(300)).bootstrap(200, seed=1)
+    every = importance_performance(bootstrap, "loyalty")
+    first = every["first_share"].idxmax()
+    left = importance_performance(bootstrap, "loyalty", no_task=[first])
+    numbers = ["importance", "performance", "importance_low", "performance_high"]
+    assert left[numbers].equals(every[numbers])
+    assert left.loc[first, "first_share"] == 0
+    assert left["first_share"].sum() == pytest.approx(1)
+    assert left.loc[first, "region"] == "no task"
+    others = left.drop(index=first)
+    middle = others[["importance", "performance"]].mean()
+    important = others["importance"] >= middle["importance"]
+    assert others.loc[important, "region"].isin(["work here first", "keep it up"]).all()
+    items = importance_performance(bootstrap, "loyalty", no_task=[first], items=True)
+    assert (items.loc[first, "region"] == "no task").all()
+    with pytest.raises(ParameterError, match=r"each of no_task must be one of .*did you mean 'quality'"):
+        importance_performance(bootstrap, "loyalty", no_task=["qualty"])
+
+
 # Consistency
 
 
