@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from crm_utils.pls.group_means import GroupMeans, group_means
 from crm_utils.pls.quantities import QUANTITIES, labels, parameter_names, values
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from crm_utils.pls.estimation import PathResults
 
 INTERVALS = ("percentile", "bca")
@@ -279,6 +281,70 @@ class PathBootstrap:
             table = self.intervals(name, level=level)
             parts.append(table.reset_index(drop=True).assign(quantity=name, parameter=parameter_names(table.index)))
         return pd.concat(parts, ignore_index=True)[["quantity", "parameter", "estimate", "std_error", "low", "high"]]
+
+    def paths_table(self, *, level: float = 0.95) -> pd.DataFrame:
+        """Path coefficients with intervals for people.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Confidence level, between 0 and 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a path: ``from``, ``to``, ``estimate``, ``std error``, ``low``, ``high``; names with spaces.
+
+        Raises
+        ------
+        ParameterError
+            If the level is out of range.
+        """
+        from crm_utils.pls.diagram import paths_table
+
+        return paths_table(self.intervals("paths", level=level))
+
+    def plot_paths(
+        self,
+        *,
+        level: float = 0.95,
+        labels: Mapping[str, str] | None = None,
+        notes: Mapping[str, str] | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the path diagram with intervals; `paths_table` has the numbers.
+
+        As `PathResults.plot_paths`; paths whose interval includes zero are thin, dashed and grey.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Confidence level, between 0 and 1.
+        labels, notes, ax
+            As in `PathResults.plot_paths`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes, with alternative text attached.
+
+        Raises
+        ------
+        ParameterError
+            If the level is out of range, or labels or notes are of no construct.
+        """
+        from crm_utils.pls.diagram import plot_paths
+
+        return plot_paths(
+            self.results.model.layout(),
+            self.intervals("paths", level=level),
+            self.results.r_squared,
+            where="PathBootstrap.plot_paths",
+            level=level,
+            labels=labels,
+            notes=notes,
+            ax=ax,
+        )
 
     @staticmethod
     def _check_quantity(quantity: str, where: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from crm_utils.pls.layout import Layout
 from crm_utils.pls.quantities import Fit, labels, parameter_names, values
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from crm_utils.pls.model import PathModel
 
 WHERE = "PathModel.fit"
@@ -424,6 +427,61 @@ class PathResults:
             for series in [self._series(name)]
         ]
         return pd.concat(parts, ignore_index=True)
+
+    def paths_table(self) -> pd.DataFrame:
+        """Path coefficients for people.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a path: ``from``, ``to``, ``estimate``; names with spaces.
+        """
+        from crm_utils.pls.diagram import paths_table
+
+        return paths_table(self.paths.to_frame("estimate"))
+
+    def plot_paths(
+        self,
+        *,
+        labels: Mapping[str, str] | None = None,
+        notes: Mapping[str, str] | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the path diagram; `paths_table` has the numbers.
+
+        Causes stand left of their effects. Arrows are as wide as their coefficients are large; negative ones have
+        another colour. Under a construct's name is its R², where paths lead to it.
+
+        Parameters
+        ----------
+        labels : mapping of str to str, optional
+            Texts of constructs that are not to stand there by their names, such as terms of another language.
+        notes : mapping of str to str, optional
+            A further line for constructs, such as an index.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; seven constructs need about 7 × 4 inches. Default: a new figure, as high as is needed.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes, with alternative text attached.
+
+        Raises
+        ------
+        ParameterError
+            If labels or notes are of no construct.
+        """
+        from crm_utils.pls.diagram import plot_paths
+
+        return plot_paths(
+            self._layout,
+            self.paths.to_frame("estimate"),
+            self.r_squared,
+            where="PathResults.plot_paths",
+            labels=labels,
+            notes=notes,
+            ax=ax,
+        )
 
     def bootstrap(
         self, n_boot: int = 5000, *, seed: int | np.random.SeedSequence, intervals: str = "percentile"
