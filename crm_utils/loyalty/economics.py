@@ -526,6 +526,7 @@ def plot_retention_sensitivity(
     matplotlib.axes.Axes
         The axes, with alternative text attached.
     """
+    from matplotlib.patches import Patch
     from matplotlib.ticker import PercentFormatter
 
     ax = new_axes(ax, figsize=(8.2, 1.5 + 0.42 * len(sensitivity)))
@@ -534,27 +535,35 @@ def plot_retention_sensitivity(
     base = float(sensitivity["change_base"].iloc[0])
     known = sensitivity[["change_low", "change_high"]].notna().all(axis=1)
     for row, found in enumerate(sensitivity.itertuples()):
-        for end, change, colour in ((found.low, found.change_low, 4), (found.high, found.change_high, 0)):
+        # Half a bar each: both ends may lie on one side.
+        for shift, colour, end, change in (
+            (-0.16, 4, found.low, found.change_low),
+            (0.16, 0, found.high, found.change_high),
+        ):
             if np.isnan(change):
                 continue
-            ax.barh(row, change - base, left=base, height=0.62, color=PALETTE[colour])
-            other = found.change_high if end == found.low else found.change_low
-            right = change > other or (change == other and end == found.high)
-            if change == base:
-                continue
+            ax.barh(row + shift, change - base, left=base, height=0.32, color=PALETTE[colour])
+            right = change >= base
             ax.annotate(
                 f"{end:g}",
-                (change, row),
+                (change, row + shift),
                 xytext=(4 if right else -4, 0),
                 textcoords="offset points",
                 ha="left" if right else "right",
                 va="center",
-                fontsize=8.5,
+                fontsize=8,
             )
     ax.axvline(base, color=MUTED, linewidth=1)
     ax.set_yticks(range(len(sensitivity)), [assumption_text(name) for name in sensitivity["assumption"]])
     ax.set_ylim(len(sensitivity) - 0.5, -0.5)
     ax.margins(x=0.08)
+    ax.legend(
+        handles=[
+            Patch(color=PALETTE[4], label=tr("at its low value")),
+            Patch(color=PALETTE[0], label=tr("at its high value")),
+        ],
+        loc="lower right",
+    )
     ax.grid(visible=False, axis="y")
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     shaded = (
