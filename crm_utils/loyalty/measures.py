@@ -198,7 +198,11 @@ def loyalty_measures(
     else:
         absent |= dict.fromkeys(_OF_ORDERS, _no_table("order_lines"))
     if company.has("survey"):
-        parts.append(_newest(survey_loyalty(company, survey_columns=survey_columns), wave, where))
+        answers = survey_loyalty(company, survey_columns=survey_columns)
+        # Who is not known is a person of her own, called after the response.
+        own = "response " + company.survey["response_id"].astype(str)
+        answers["customer_id"] = answers["customer_id"].where(answers["customer_id"].notna(), own)
+        parts.append(_newest(answers, wave, where))
         absent |= parts[-1].attrs["absent"]
     else:
         absent |= dict.fromkeys([*_ASKED, "stated_loyalty"], _no_table("survey"))
@@ -292,7 +296,7 @@ def survey_loyalty(
     Returns
     -------
     pandas.DataFrame
-        With the index of the survey: ``customer_id`` (where unknown, ``response <response_id>``), ``wave`` where
+        With the index of the survey: ``customer_id`` (missing where unknown), ``wave`` where
         there are waves, ``survey_weight`` (1 without weights), and the measures asked for.
         ``attrs["absent"]`` maps each measure that was not to the reason.
 
@@ -303,11 +307,11 @@ def survey_loyalty(
 
     Examples
     --------
-    >>> answers = pd.DataFrame({"response_id": ["r1", "r2"], "customer_id": ["x", None], "trust": [8, 6]})
+    >>> answers = pd.DataFrame({"customer_id": ["x", "y"], "wave": ["2025", "2025"], "trust": [8, 6]})
     >>> survey_loyalty(answers)[["customer_id", "survey_weight", "trust"]]
-       customer_id  survey_weight  trust
-    0            x            1.0    8.0
-    1  response r2            1.0    6.0
+      customer_id  survey_weight  trust
+    0           x            1.0    8.0
+    1           y            1.0    6.0
     """
     where = "survey_loyalty"
     if not isinstance(survey, pd.DataFrame):
@@ -321,10 +325,9 @@ def survey_loyalty(
         if name not in _ASKED
     ]
     problems += missing_columns(survey, named.values(), "the survey")
-    problems += missing_columns(survey, ["response_id"] if "customer_id" not in survey else [], "the survey")
     raise_problems(where, problems)
 
-    found = pd.DataFrame({"customer_id": _who(survey)}, index=survey.index)
+    found = pd.DataFrame({"customer_id": survey.get("customer_id")}, index=survey.index)
     if "wave" in survey:
         found["wave"] = survey["wave"]
     found["survey_weight"] = numbers_with_gaps(survey["weight"], problems) if "weight" in survey else 1.0
@@ -353,14 +356,6 @@ def survey_loyalty(
     raise_problems(where, problems)
     found.attrs = {"absent": absent}
     return found
-
-
-def _who(survey: pd.DataFrame) -> pd.Series:
-    """Customers; who has no number is called after the response."""
-    if "customer_id" in survey and survey["customer_id"].notna().all():
-        return survey["customer_id"]
-    own = "response " + (survey["response_id"] if "response_id" in survey else survey.index.to_series()).astype(str)
-    return survey["customer_id"].where(survey["customer_id"].notna(), own) if "customer_id" in survey else own
 
 
 def _in_bounds(column: pd.Series, measure: LoyaltyMeasure, problems: list[str]) -> np.ndarray:
@@ -418,7 +413,7 @@ def measure_table(measures: pd.DataFrame, *, customer_col: str = "customer_id", 
 
     Examples
     --------
-    >>> answers = pd.DataFrame({"response_id": range(40), "trust": [6, 7, 8, 9] * 10})
+    >>> answers = pd.DataFrame({"trust": [6, 7, 8, 9] * 10})
     >>> table = measure_table(survey_loyalty(answers)).set_index("measure")
     >>> table.loc["trust", ["mean", "low", "high"]].astype(float).round(2).tolist(), table.loc["nps", "note"]
     ([7.5, 7.14, 7.86], 'the survey has no column nps')
