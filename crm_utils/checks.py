@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from numbers import Real
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.errors import ParameterError
+
+_COLUMNS_SHOWN = 12
 
 
 def raise_problems(where: str, problems: Sequence[str]) -> None:
@@ -114,9 +117,17 @@ def missing_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> l
     absent = [column for column in columns if column not in frame.columns]
     if not absent:
         return []
-    return [
-        f"{name} lacks the column{'s' if len(absent) > 1 else ''} {', '.join(absent)}; it has {list(frame.columns)}"
-    ]
+    has, shown = list(frame.columns), f"it has {list(frame.columns)}"
+    if len(has) > _COLUMNS_SHOWN:
+        # A survey has a hundred columns; the nearest few are enough to see a misspelt one.
+        shown = f"among its {len(has)} columns are {_nearest(absent, has)}"
+    return [f"{name} lacks the column{'s' if len(absent) > 1 else ''} {', '.join(absent)}; {shown}"]
+
+
+def _nearest(absent: list[str], has: list) -> list:
+    """A few columns that those absent may have been meant to be, or else the first."""
+    near = [column for name in absent for column in get_close_matches(str(name), map(str, has), n=2)]
+    return list(dict.fromkeys([*near, *map(str, has)]))[:_COLUMNS_SHOWN]
 
 
 def customer_problems(frame: pd.DataFrame, customer_col: str, name: str) -> list[str]:
