@@ -421,8 +421,8 @@ class CompetitionEffect:
             ),
             STRENGTHENS: tr(
                 "Both methods say that the link from satisfaction to loyalty is stronger where {group} is {strong} "
-                "than where it is {weak}: by {one:.2f} in the model with an interaction and by {two:.2f} between models of "
-                "each group."
+                "than where it is {weak}: by {one:.2f} in the model with an interaction and by {two:.2f} between "
+                "models of each group."
             ),
             UNSURE: tr(
                 "Neither method tells the link from satisfaction to loyalty where {group} is {strong} from that where "
