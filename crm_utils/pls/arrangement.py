@@ -21,7 +21,8 @@ _COST = {
     "crowded": 0.6,  # two heads close to each other
     "tails": 1.2,  # two arrows that begin in one place
     "through": 12.0,  # an arrow through a box that it does not belong to
-    "bend": 2.0,  # a curve as deep as it is long
+    "bend": 2.0,  # an arrow that bends as far as it is long
+    "hook": 6.0,  # the same, of what it bends beyond a quarter
     "aside": 0.2,  # an arrow that does not aim at the middle of a box
     "backward": 6.0,  # an arrow that does not lead to the right
     "behind": 1.5,  # an arrow that comes in on the right or goes out on the left
@@ -53,9 +54,11 @@ _SPACE = 8.0  # from a box to another
 _WIDEST = 105.0  # from a column to the next
 # How much is tried.
 _MOST_LOOKS = 5_000  # shared by the arrows: with more of them a look takes longer
-_MOST_WAYS = 32
+_MOST_WAYS = 12
 _SLACK = 1.5  # by which a first look at a move may be worse than the plan
-_FEW = 25  # arrows, with which two starts are tried
+_RISES = (0, 3, 5, 2)  # of every second column, from which a search starts; fewer where there are many arrows
+_MOST_STARTS = 34  # shared by the arrows
+_PRESSED = 3  # times
 
 # Where in a box an arrow aims, in halves of the box; how far it bends, in its own length.
 _AIMS = np.array([[0, 0], [0, 0.55], [0, -0.55], [0.6, 0], [-0.6, 0]])
@@ -140,10 +143,15 @@ def _arranged(
     across = _MARGIN + widest / 2 + column * pitch
     sheet = _Sheet(np.argwhere(arrows), boxes / 2, labels, across.max() + widest / 2 + _MARGIN)
     plan = _Search(sheet, arrows, column, across, height).best()
-    found = sheet.arrangement(plan.centers, plan.chosen)
-    excess, middles = found.size[1] - height, np.ptp(plan.centers[:, 1])
-    if excess > 0 and middles:
-        found = sheet.arrangement(plan.centers * [1, max(1 - excess / middles, 0)], plan.chosen)
+    centers = plan.centers
+    found = sheet.arrangement(centers, plan.chosen)
+    # Where boxes come closer, arrows and labels may have to go around them: not at once as flat as meant.
+    for _ in range(_PRESSED):
+        excess, middles = found.size[1] - height, np.ptp(centers[:, 1])
+        if excess <= 0 or not middles:
+            break
+        centers = centers * [1, max(1 - excess / middles, 0)]
+        found = sheet.arrangement(centers, plan.chosen)
     return found
 
 
@@ -173,11 +181,13 @@ def points_of(curves: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 
 class _Ways(NamedTuple):
-    """Ways from a box at the origin to another: curves, points on them, and what each costs by itself."""
+    """Ways from a box at the origin to another: curves, points on them, corners, and what each costs by itself."""
 
     curves: np.ndarray
     coarse: np.ndarray
     fine: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
     cost: np.ndarray
 
 
@@ -197,6 +207,7 @@ class _Sheet:
         self.ends, self.half, self.labels, self.width = ends, half, labels, width
         # Boxes that an arrow has nothing to do with.
         self.foreign = (ends[:, :, None] != np.arange(len(half))).all(axis=1)
+        self._sizes = np.column_stack([half[ends].reshape(len(ends), -1), labels[:, 1]]).tolist()
         self._known: dict[tuple, _Ways] = {}
 
     def arrangement(self, centers: np.ndarray, chosen: np.ndarray) -> Arrangement:
@@ -210,37 +221,49 @@ class _Sheet:
         zero = corners.min(axis=0) - _MARGIN
         return Arrangement(centers - zero, curves - zero, labels - zero, corners.max(axis=0) + _MARGIN - zero)
 
-    def ways(self, arrow: int, shift: np.ndarray) -> _Ways:
-        """All ways of an arrow to a box that stands at `shift` from the first."""
-        one, two = self.half[self.ends[arrow]]
-        key = (*shift.round(3), *one, *two, self.labels[arrow, 1])
-        if key not in self._known:
-            self._known[key] = _ways(shift, one, two, self.labels[arrow, 1])
-        return self._known[key]
+    def ways_of(self, centers: np.ndarray) -> list[_Ways]:
+        """All ways of every arrow."""
+        ways = []
+        shifts = (centers[self.ends[:, 1]] - centers[self.ends[:, 0]]).round(3)
+        for arrow, shift in enumerate(shifts.tolist()):
+            key = (*shift, *self._sizes[arrow])
+            if key not in self._known:
+                self._known[key] = _ways(shifts[arrow], *self.half[self.ends[arrow]], self.labels[arrow, 1])
+            ways.append(self._known[key])
+        return ways
 
-    def alone(self, points: np.ndarray, cost: np.ndarray, centers: np.ndarray, foreign: np.ndarray) -> np.ndarray:
+    def alone(self, ways: _Ways, starts: np.ndarray, centers: np.ndarray, foreign: np.ndarray) -> np.ndarray:
         """What ways cost whatever other arrows do: by themselves, and for the boxes of others that they meet."""
-        inside = _inside(points[:, None], centers[:, None], self.half[:, None] + _CLEAR) & foreign[..., None]
-        hits = np.count_nonzero(inside, axis=-1)
-        x, y = points[..., 0], points[..., 1]
-        low, high = (centers - self.half)[:, 1].min(), (centers + self.half)[:, 1].max()
-        beyond = np.maximum(y.max(axis=1) - high, 0) + np.maximum(low - y.min(axis=1), 0)
+        boxes = np.broadcast_to(centers - np.reshape(starts, (-1, 1, 2)), (len(ways.cost), *centers.shape))
+        reach = self.half + _CLEAR
+        near = (ways.low[:, None] - reach < boxes) & (boxes < ways.high[:, None] + reach)
+        way, box = np.nonzero(near[..., 0] & near[..., 1] & foreign)
+        inside = _inside(ways.fine[way], boxes[way, box][:, None], reach[box][:, None]).sum(axis=1)
+        hits = np.bincount(way[inside > 0], minlength=len(ways.cost))
+        depth = np.bincount(way, inside, minlength=len(ways.cost)) / len(_FINE)
+        low, high = ways.low + starts, ways.high + starts
+        bottom, top = (centers - self.half)[:, 1].min(), (centers + self.half)[:, 1].max()
+        beyond = np.maximum(high[:, 1] - top, 0) + np.maximum(bottom - low[:, 1], 0)
         return (
-            cost
-            + _COST["through"] * ((hits > 0).sum(axis=1) + hits.sum(axis=1) / len(_FINE))
-            + _COST["backward"] * ((x.min(axis=1) < 0) | (x.max(axis=1) > self.width))
+            ways.cost
+            + _COST["through"] * (hits + depth)
+            + _COST["backward"] * ((low[:, 0] < 0) | (high[:, 0] > self.width))
             + _COST["outside"] * beyond
         )
 
-    def ways_of(self, centers: np.ndarray) -> list[_Ways]:
-        """All ways of every arrow."""
-        return [self.ways(arrow, centers[end] - centers[start]) for arrow, (start, end) in enumerate(self.ends)]
+    def taken(self, ways: list[_Ways], chosen: np.ndarray) -> _Ways:
+        """The way that each arrow takes."""
+        return _Ways(
+            *(
+                np.stack([part[which] for part, which in zip(parts, chosen, strict=True)])
+                for parts in zip(*ways, strict=True)
+            )
+        )
 
     def astray(self, centers: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Arrows without a way, or with one that leads through a box."""
-        ways = zip(self.ways_of(centers), np.maximum(chosen, 0), strict=True)
-        points = np.stack([way.fine[which] for way, which in ways]) + centers[self.ends[:, 0]][:, None]
-        cost = self.alone(points, np.zeros(len(points)), centers, self.foreign)
+        taken = self.taken(self.ways_of(centers), np.maximum(chosen, 0))
+        cost = self.alone(taken, centers[self.ends[:, 0]], centers, self.foreign) - taken.cost
         return np.flatnonzero((chosen < 0) | (cost >= _COST["through"]))
 
     def route(
@@ -258,36 +281,27 @@ class _Sheet:
             What they cost.
         """
         chosen = chosen.copy()
-        starts = centers[self.ends[:, 0]][:, None]
+        starts = centers[self.ends[:, 0]]
         ways = self.ways_of(centers)
         options = {}
         for arrow in active:
             way, shift = ways[arrow], starts[arrow]
-            cost = self.alone(way.fine + shift, way.cost, centers, self.foreign[arrow])
+            cost = self.alone(way, shift, centers, self.foreign[arrow])
             kept = np.argsort(cost.round(6), kind="stable")[:_MOST_WAYS]
             if chosen[arrow] not in kept:
                 chosen[arrow] = kept[0]
             options[arrow] = kept, cost[kept], way.curves[kept] + shift, way.coarse[kept] + shift
-        curves, coarse, fine, cost = (
-            np.stack([part[which] for part, which in zip(parts, chosen, strict=True)])
-            for parts in zip(*ways, strict=True)
-        )
-        curves, coarse = curves + starts, coarse + starts
-        own = self.alone(fine + starts, cost, centers, self.foreign)
+        taken = self.taken(ways, chosen)
+        own = self.alone(taken, starts, centers, self.foreign)
+        curves, coarse = taken.curves + starts[:, None], taken.coarse + starts[:, None]
         together = {arrow: np.zeros((len(kept), len(ways))) for arrow, (kept, *_) in options.items()}
         stale = ~np.eye(len(ways), dtype=bool)
         for _ in range(rounds):
             settled = True
             for arrow, (kept, cost, others, points) in options.items():
-                rest = np.arange(len(ways)) != arrow
-                if (
-                    own[arrow] <= cost[0] + 1e-6
-                    and not _between(curves[[arrow]], coarse[[arrow]], curves[rest], coarse[rest]).any()
-                ):
-                    continue
-                new = np.flatnonzero(stale[arrow])
-                together[arrow][:, new] = _between(others, points, curves[new], coarse[new])
-                stale[arrow] = False
+                if (new := np.flatnonzero(stale[arrow])).size:
+                    together[arrow][:, new] = _between(others, points, curves[new], coarse[new])
+                    stale[arrow] = False
                 total = cost + together[arrow].sum(axis=1)
                 best = int(total.round(6).argmin())
                 if total[best] < total[kept == chosen[arrow]][0] - 1e-6:
@@ -304,15 +318,15 @@ class _Sheet:
         count = len(curves)
         every = np.arange(count)
         places, cost = self._label_places(centers, curves)
-        chosen = cost.round(6).argmin(axis=1)
-        taken = places[every, chosen]
+        first = cost.round(6).argmin(axis=1)
+        chosen, taken = first.copy(), places[every, first]
         room = (self.labels[:, None] + self.labels) / 2 + [6, 2]
         for _ in range(rounds):
+            clashes = _inside(taken[:, None], taken, room) & (every[:, None] != every)
             settled = True
-            for label in range(count):
-                clashes = _inside(places[label][:, None], taken, room[label])
-                clashes[:, label] = False
-                total = cost[label] + _COST["label on label"] * clashes.sum(axis=1)
+            for label in np.flatnonzero(clashes.any(axis=1) | (chosen != first)):
+                others = _inside(places[label][:, None], taken, room[label]) & (every != label)
+                total = cost[label] + _COST["label on label"] * others.sum(axis=1)
                 best = int(total.round(6).argmin())
                 if total[best] < total[chosen[label]] - 1e-6:
                     chosen[label], taken[label], settled = best, places[label, best], False
@@ -373,10 +387,12 @@ class _Search:
         self.least = np.ceil((heights[:, None] + heights + _SPACE) / self.step)
         self.least[np.abs(across[:, None] - across) >= 2 * sheet.half[:, 0].max() + _SPACE] = 0
         np.fill_diagonal(self.least, 0)
+        self._finished: set[tuple[int, ...]] = set()
 
     def best(self) -> _Plan:
-        """The better of the plans found from two starts: boxes side by side, and columns low and high in turn."""
-        plans = [self._improved(self._first_rows(rise)) for rise in (3, 0)[: 1 + (len(self.sheet.ends) <= _FEW)]]
+        """The best of the plans found from several starts."""
+        starts = _RISES[: max(_MOST_STARTS // len(self.sheet.ends), 1)]
+        plans = [self._improved(self._first_rows(rise)) for rise in starts]
         return min(plans, key=lambda plan: round(plan.cost, 6))
 
     def _improved(self, rows: tuple[int, ...]) -> _Plan:
@@ -399,6 +415,9 @@ class _Search:
                 if tried.cost < plan.cost - 1e-6:
                     plan, unmoved = tried, 0
             construct = (construct + 1) % len(self.column)
+            if _lowered(plan.rows) in self._finished:
+                return plan
+        self._finished.add(_lowered(plan.rows))
         return plan
 
     def _first_rows(self, rise: int) -> tuple[int, ...]:
@@ -469,6 +488,10 @@ class _Search:
         return _Plan(cost, rows, chosen, centers)
 
 
+def _lowered(rows: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(row - min(rows) for row in rows)
+
+
 def _ways(shift: np.ndarray, one: np.ndarray, two: np.ndarray, label: float) -> _Ways:
     """Ways from a box at the origin to a box at `shift`, given by half of their sizes; `label` is a label's height."""
     start, end = _AIMS[_START] * one, shift + _AIMS[_END] * two
@@ -488,6 +511,7 @@ def _ways(shift: np.ndarray, one: np.ndarray, two: np.ndarray, label: float) -> 
     first, last = curves[:, 0], curves[:, 2]
     cost = (
         _COST["bend"] * np.abs(bend)
+        + _COST["hook"] * np.maximum(np.abs(bend) - 0.25, 0)
         + _COST["aside"] * ((_START[good] > 0) * 1.0 + (_END[good] > 0))
         + _COST["length"] * length
         + _COST["stub"] * (length < 18)
@@ -504,7 +528,7 @@ def _ways(shift: np.ndarray, one: np.ndarray, two: np.ndarray, label: float) -> 
         steep = np.abs(ahead) / np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
         cost += _COST["slanting"] * (np.where(sideways, steep[:, 0], steep[:, 1]) < 0.35)
         cost += _COST["corner"] * (np.where(sideways, off[:, 1], off[:, 0]) > 0.85)
-    return _Ways(curves, coarse.astype(np.float32), fine.astype(np.float32), cost)
+    return _Ways(curves, coarse.astype(np.float32), fine.astype(np.float32), fine.min(axis=1), fine.max(axis=1), cost)
 
 
 def _edge(curves: np.ndarray, center: np.ndarray, half: np.ndarray) -> np.ndarray:
@@ -554,20 +578,17 @@ def _between(one: np.ndarray, points: np.ndarray, two: np.ndarray, others: np.nd
     inner = points[:, 1:-1]
     squares = (inner[:, None, :, None, 0] - others[None, :, None, :, 0]) ** 2
     squares += (inner[:, None, :, None, 1] - others[None, :, None, :, 1]) ** 2
-    along = np.count_nonzero(squares.min(axis=-1) < _APART**2, axis=-1)
-
-    def gap(first: int, second: int) -> np.ndarray:
-        distance = one[:, None, first] - two[None, :, second]
-        return np.hypot(distance[..., 0], distance[..., 1])
-
-    heads, tails = gap(2, 2), gap(0, 0)
-    meeting = np.minimum(gap(2, 0), gap(0, 2))
+    along = (squares.min(axis=-1) < _APART**2).sum(axis=-1)
+    # Distances from starts and ends to starts and ends.
+    first, second = one[:, None, ::2, None], two[None, :, None, ::2]
+    gaps = np.hypot(first[..., 0] - second[..., 0], first[..., 1] - second[..., 1])
+    heads, meeting = gaps[..., 1, 1], np.minimum(gaps[..., 0, 1], gaps[..., 1, 0])
     return (
         _COST["crossing"] * _crossings(points, others)
         + _COST["along"] * along
-        + _COST["heads"] * ((heads < 8) * 1.0 + 2 * (meeting < 12))
+        + _COST["heads"] * ((heads < 8) + 2 * (meeting < 12))
         + _COST["crowded"] * (heads < 10)
-        + _COST["tails"] * (tails < 8)
+        + _COST["tails"] * (gaps[..., 0, 0] < 8)
     )
 
 
@@ -582,4 +603,4 @@ def _crossings(one: np.ndarray, two: np.ndarray) -> np.ndarray:
 
     sides, others = left(one, two), left(two, one).transpose(1, 0, 3, 2)
     both = (sides[..., :-1] ^ sides[..., 1:]) & (others[..., :-1, :] ^ others[..., 1:, :])
-    return np.count_nonzero(both, axis=(-2, -1))
+    return both.sum(axis=(-2, -1))

@@ -128,15 +128,18 @@ def plot_paths(
     _draw_legend(ax, looks)
     boxes = [_block(ax, _box_lines(names[name], explained.get(name), notes.get(name))) for name in names]
     tags = [_block(ax, _path_lines(path, look)) for path, look in zip(paths.itertuples(), looks, strict=True)]
-    box_sizes, tag_sizes = _box_sizes(boxes, layout), np.ceil([tag.size for tag in tags]) + 1
+    # Labels of the usual size have room for other numbers, so that a model's diagrams of several groups look alike.
+    usual = _block(ax, [_Line("−0.00", _LARGE, "bold"), _Line("[−0.00, 0.00]", _SMALL, "normal")][: len(tags[0].lines)])
+    tag_sizes = np.ceil([np.maximum(tag.size, usual.size) for tag in tags]) + 1
+    box_sizes = _box_sizes(boxes, layout)
     width, height = _room(ax)
     placed = arrange(layout.arrows, layout.order, box_sizes, tag_sizes, width=width, height=np.inf if own else height)
     _set_limits(ax, placed, own=own)
 
     for curve, path, look in zip(placed.curves, paths.itertuples(), looks, strict=True):
         _draw_arrow(ax, curve, path.estimate, look)
-    for center, size, tag in zip(placed.labels, tag_sizes, tags, strict=True):
-        _draw_tag(ax, center, size, tag)
+    for center, tag in zip(placed.labels, tags, strict=True):
+        _draw_tag(ax, center, tag)
     for center, size, box in zip(placed.centers, box_sizes, boxes, strict=True):
         _draw_box(ax, center, size, box)
     return describe(ax, _said(names, paths, explained, notes, level))
@@ -278,10 +281,11 @@ def _draw_arrow(ax: Axes, curve: np.ndarray, estimate: float, look: _Look) -> No
     ax.add_patch(arrow)
 
 
-def _draw_tag(ax: Axes, center: np.ndarray, size: np.ndarray, tag: _Block) -> None:
+def _draw_tag(ax: Axes, center: np.ndarray, tag: _Block) -> None:
     """Write a path's numbers where its arrow is interrupted for them."""
     from matplotlib.patches import Rectangle
 
+    size = tag.size + 1
     ax.add_patch(Rectangle(center - size / 2, *size, facecolor=ax.figure.get_facecolor(), linewidth=0, zorder=2.5))
     _write(ax, center, tag)
 
