@@ -14,7 +14,7 @@ from crm_utils.errors import DataFloorError
 from crm_utils.intervals import sample_mean
 from crm_utils.language import tr
 from crm_utils.loyalty.composite import weights_in
-from crm_utils.loyalty.measures import measured, people_of, share_interval
+from crm_utils.loyalty.measures import LOYALTY_MEASURES, measured, people_of, share_interval
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes, thinned
 
 if TYPE_CHECKING:
@@ -329,7 +329,7 @@ def plot_kinds(
     weights_col : str, optional
         Column of survey weights, for the shares.
     attitude_label, behaviour_label : str, optional
-        For the axes. Default: the names of the columns.
+        For the axes. Default: the names of the columns, with the unit of a measure of loyalty.
     ax : matplotlib.axes.Axes, optional
         Where to draw. Default: a new figure.
 
@@ -363,7 +363,7 @@ def plot_kinds(
     ax = new_axes(ax, figsize=(7.2, 5.0))
     for color, name in zip(PALETTE, KIND_NAMES, strict=False):
         members = (shown["loyalty_kind"] == name).to_numpy()
-        ax.scatter(places[0][members], places[1][members], s=9, alpha=0.55, color=color, linewidths=0, label=tr(name))
+        ax.scatter(places[0][members], places[1][members], s=9, alpha=0.55, color=color, linewidths=0)
     lines = [_between(known[name], cuts[name]) for name in columns]
     ax.axvline(lines[0], color=MUTED, linewidth=1.2)
     ax.axhline(lines[1], color=MUTED, linewidth=1.2)
@@ -380,10 +380,11 @@ def plot_kinds(
             fontweight="bold",
             bbox={"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": MUTED, "alpha": 0.9},
         )
-    ax.margins(0.06)
+    # Room for the shares above and below the points.
+    ax.margins(x=0.06, y=0.14)
     ax.grid(visible=False)
-    ax.set_xlabel(behaviour_label or behaviour_col, parse_math=False)
-    ax.set_ylabel(attitude_label or attitude_col, parse_math=False)
+    ax.set_xlabel(behaviour_label or _label(behaviour_col), parse_math=False)
+    ax.set_ylabel(attitude_label or _label(attitude_col), parse_math=False)
     ax.set_title(tr("Four kinds of loyalty, by attitude and behaviour"))
     shares = ", ".join(f"{tr(name)} {share:.0%}" for name, share in table["share"].items())
     return describe(
@@ -392,6 +393,12 @@ def plot_kinds(
             shown=len(shown), n=len(known), shares=shares
         ),
     )
+
+
+def _label(column: str) -> str:
+    unit = next((measure.unit for measure in LOYALTY_MEASURES if measure.name == column), "")
+    name = tr(column.replace("_", " "))
+    return f"{name} ({tr(unit)})" if unit else name
 
 
 def _between(values: pd.Series, cut: float) -> float:

@@ -267,9 +267,7 @@ def _with_relationship(found: pd.DataFrame, company: Company, absent: dict[str, 
     if company.has("customers") and "joined_at" in company.customers:
         starts.append(found["customer_id"].map(company.customers.set_index("customer_id")["joined_at"]))
     if not starts or pd.isna(company.as_of):
-        absent["relationship_days"] = tr(
-            "neither customers tells the day of joining nor order_lines the first purchase"
-        )
+        absent["relationship_days"] = tr("no table tells the day of joining or of the first purchase")
         return found
     start = pd.concat(starts, axis=1).min(axis=1)
     return found.assign(relationship_days=(company.as_of - start.dt.normalize()).dt.days.astype(float))

@@ -298,7 +298,7 @@ def plot_kind_migration(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     shares, moves = (by_pair[name].to_numpy().reshape(shape) for name in ("share", "moves"))
     sizes = moves.sum(axis=1)
     kept = np.flatnonzero(sizes)
-    ax = new_axes(ax, figsize=(6.4, 4.2))
+    ax = new_axes(ax, figsize=(7.2, 4.2))
     # Moves that nobody made stay blank, so that the moves stand out.
     draw_heatmap(ax, np.where(moves > 0, shares, np.nan)[kept], "{:.0%}")
     ax.set_xticks(range(len(KIND_NAMES)), [tr(name) for name in KIND_NAMES])
@@ -306,7 +306,7 @@ def plot_kind_migration(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set(
         xlabel=tr("Kind in the next wave"),
         ylabel=tr("Kind in a wave"),
-        title=tr("Where each kind went: share of those with a kind in both waves"),
+        title=tr("Where each kind went, of those with a kind in both waves"),
     )
     return describe(
         ax,
