@@ -12,6 +12,7 @@ from crm_utils.company import load_company
 from crm_utils.company.simulate.latents import implied_correlations
 from crm_utils.errors import DataFloorError, ParameterError
 from crm_utils.loyalty.retention_model import (
+    _change,
     competition_effect,
     competition_table,
     hypotheses_table,
@@ -236,6 +237,26 @@ class TestCompetition:
         found = competition_effect(two_markets(weak=0.4, strong=0.4), PAIR, "market", **DEALT)
         assert found.verdict == "cannot tell"
         assert found.sentence.startswith("Neither method")
+
+    def test_weights_are_copies(self):
+        answers = two_markets(150)
+        times = np.random.default_rng(2).integers(1, 4, 300)
+        weighted = competition_effect(answers, PAIR, "market", weights=times, **DEALT)
+        repeated = competition_effect(answers.loc[answers.index.repeat(times)].reset_index(), PAIR, "market", **DEALT)
+        assert weighted.slopes["estimate"].tolist() == pytest.approx(repeated.slopes["estimate"].tolist(), abs=1e-3)
+
+    @pytest.mark.parametrize(
+        ("low", "high", "p_value", "said"),
+        [
+            (-0.3, -0.1, np.nan, "weakens"),
+            (-0.3, -0.1, 0.04, "weakens"),
+            (-0.3, -0.1, 0.06, "cannot tell"),
+            (0.1, 0.3, 0.01, "strengthens"),
+            (-0.1, 0.3, 0.01, "cannot tell"),
+        ],
+    )
+    def test_both_interval_and_p_value_must_tell(self, low, high, p_value, said):
+        assert _change(low, high, p_value, 0.95) == said
 
     def test_disagreement_is_said(self):
         found = competition_effect(two_markets(), PAIR, "market", **DEALT)
