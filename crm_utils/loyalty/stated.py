@@ -252,8 +252,8 @@ class StatedAgainstActual:
     predictors : pandas.DataFrame
         One row a statement: ``statement``, ``answers``, ``people``, ``share`` who did it; ``odds_ratio`` for one
         standard deviation more, ``odds_low``, ``odds_high``, and ``spread``, that standard deviation; ``auc``,
-        ``auc_low``, ``auc_high``; ``verdict`` ("the higher the answer, the more", "the higher the answer, the fewer", "no better than
-        chance").
+        ``auc_low``, ``auc_high``; ``verdict`` ("the higher the answer, the more", "the higher the answer, the fewer",
+        "no better than chance").
     calibration : pandas.DataFrame
         By statement and group of answers: ``statement``, ``answer`` (its value, or its range), ``mean`` answer,
         ``answers``, ``share`` who did it, ``low``, ``high``, ``fitted`` by the logistic regression.
@@ -661,7 +661,8 @@ class SatisfactionTrap:
         left, stayed = self.shares.loc["left"], self.shares.loc["stayed"]
         return tr(
             "Of those who left, {share:.0%} ({low:.0%} to {high:.0%}) had said they were satisfied ({cut:g} or more); "
-            "of those who stayed, {other:.0%} had. The difference is {difference:+.0f} points ({from_:+.0f} to {to:+.0f})."
+            "of those who stayed, {other:.0%} had. The difference is {difference:+.0f} points ({from_:+.0f} to "
+            "{to:+.0f})."
         ).format(
             share=left["share"],
             low=left["low"],
