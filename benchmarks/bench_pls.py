@@ -150,9 +150,11 @@ def make_peer(name: str, folder: Path) -> Path:
     return python
 
 
-def compare(pythons: dict[str, str], folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+def compare(
+    pythons: dict[str, str], folder: Path, maker: Executor
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
     """Ours and every peer on the published survey; and why a peer could not be run."""
-    save_survey(folder)
+    maker.submit(save_survey, folder).result()
     ours = run_json([sys.executable, __file__, "--ours", folder])
     peers, failures = {}, {}
     for name in PEERS:
@@ -456,7 +458,7 @@ def run_all(pythons: dict[str, str], *, write: bool) -> None:
     # Surveys are made in a process apart: a process that is started here takes over the peak memory of this one.
     with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(1, mp_context=get_context("spawn")) as maker:
         folder = Path(name)
-        ours, peers, failures = compare(pythons, folder)
+        ours, peers, failures = compare(pythons, folder, maker)
         print(comparison_table(ours, peers), comparison_verdict(ours, peers, failures), sep="\n\n", flush=True)
         fits = [measure(folder, maker, respondents=size) for size in FIT_SIZES]
         print(f"\n{runs_table(fits, 'respondents')}\n\n{fit_verdict(fits)}", flush=True)
