@@ -26,7 +26,7 @@ MODELS = ("line", "quadratic", "segmented", "spline")
 STRAIGHT, BENT = "straight", "bent"
 STEEPER, FLATTER = "steeper", "flatter"
 FEWEST_PEOPLE, FEWEST_VALUES = 100, 5
-_CANDIDATES = 33
+_CANDIDATES = 65
 _GRID_POINTS = 41
 _MOST_POINTS = 10
 _WHERE = "loyalty_curve"
@@ -107,13 +107,13 @@ class LoyaltyCurve:
             ),
             (BENT, STEEPER): tr(
                 "Above {at:.1f} ({low:.1f} to {high:.1f}) the link is steeper: {above:.2f} points of loyalty for a "
-                "point of satisfaction, and {below:.2f} below. For people not yet seen, the best curve explains {gain:+.1f} "
-                "points of R² more than the line."
+                "point of satisfaction, and {below:.2f} below. For people not yet seen, the best curve explains "
+                "{gain:+.1f} points of R² more than the line."
             ),
             (BENT, FLATTER): tr(
                 "Above {at:.1f} ({low:.1f} to {high:.1f}) the link is flatter: {above:.2f} points of loyalty for a "
-                "point of satisfaction, and {below:.2f} below. For people not yet seen, the best curve explains {gain:+.1f} "
-                "points of R² more than the line."
+                "point of satisfaction, and {below:.2f} below. For people not yet seen, the best curve explains "
+                "{gain:+.1f} points of R² more than the line."
             ),
         }[(self.verdict, self.zone)]
         said = template.format(
@@ -190,7 +190,8 @@ def loyalty_curve(
     -----
     The quadratic term and the bends of the spline are tested by Wald's test. A break that was sought has no such test:
     the largest of the statistics of all breaks is held against those of answers in which the residuals of the line get
-    a random sign for each person (wild bootstrap) [2]_ [3]_. The interval of the break is by resampling people.
+    a random sign for each person (wild bootstrap) [2]_ [3]_. Breaks are sought between the 10th and the 90th percentile
+    of satisfaction. The interval of the break is by resampling people.
 
     AIC takes answers for independent, and counts the break as a parameter. A scale that ends bends curves by itself:
     who is at its top cannot go higher, so that some flattening there is to be expected of any survey. Error in the
@@ -212,7 +213,7 @@ def loyalty_curve(
     >>> answers = pd.DataFrame({"s": mood, "l": loyal})
     >>> found = loyalty_curve(answers, {"satisfaction": ["s"], "loyalty": ["l"]}, n_boot=300, seed=7)
     >>> found.verdict, found.zone, float(found.segments["break"].round(1))
-    ('bent', 'steeper', 6.8)
+    ('bent', 'steeper', 7.0)
     """
     problems = resampling_problems(n_boot, level) + seed_problems(seed)
     problems += count_problems("knots", knots, least=3) + count_problems("folds", folds, least=2)
@@ -312,7 +313,7 @@ class _Curves:
             raise DataFloorError(
                 f"{_WHERE}: most people have one of a few scores of satisfaction, so that no bend can be placed."
             )
-        gains = _gains(_moments(data, inner).sum(axis=0)[None], len(inner))[0]
+        gains = _gains(_moments(data, inner).sum(axis=0)[None])[0]
         return cls(inner, places, float(inner[gains[0].argmax()]))
 
     def design(self, model: str, x: np.ndarray) -> np.ndarray:
@@ -387,7 +388,7 @@ def _compared(
 
 
 def _moments(data: _Data, candidates: np.ndarray) -> np.ndarray:
-    """Sums that a regression on a break needs, by person: shape (people, 5 + 4 · candidates)."""
+    """What is summed for a regression on a break, shape (answers, 5 + 4 · candidates)."""
     x, y, weights = data.x, data.y, data.weights
     hinges = np.maximum(x[:, None] - candidates, 0)
     columns = [
@@ -397,13 +398,16 @@ def _moments(data: _Data, candidates: np.ndarray) -> np.ndarray:
         hinges**2,
         hinges * y[:, None],
     ]
-    products = np.hstack(columns) * weights[:, None]
-    sums = np.zeros((data.people.max() + 1, products.shape[1]))
-    np.add.at(sums, data.people, products)
+    return np.hstack(columns) * weights[:, None]
+
+
+def _by_person(table: np.ndarray, people: np.ndarray) -> np.ndarray:
+    sums = np.zeros((people.max() + 1, table.shape[1]))
+    np.add.at(sums, people, table)
     return sums
 
 
-def _gains(sums: np.ndarray, candidates: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _gains(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What each break explains beyond the line, change of slope, slope below it; shape (replicates, breaks)."""
     one, x, squares, y, products = sums[:, :5].T[:, :, None]
     hinge, hinge_x, hinges, hinge_y = np.split(sums[:, 5:], 4, axis=1)
@@ -423,8 +427,7 @@ def _break_test(curves: _Curves, data: _Data, n_boot: int, seed: np.random.SeedS
     design, hinges = curves.design("line", data.x), np.maximum(data.x[:, None] - curves.candidates, 0)
     weighted = design * data.weights[:, None]
     own = hinges - design @ np.linalg.solve(weighted.T @ design, weighted.T @ hinges)
-    scores = np.zeros((data.people.max() + 1, len(curves.candidates)))
-    np.add.at(scores, data.people, own * (data.weights * line.resid)[:, None])
+    scores = _by_person(own * (data.weights * line.resid)[:, None], data.people)
     scores /= np.sqrt((scores**2).sum(axis=0))
     observed = np.abs(scores.sum(axis=0)).max()
     larger = 0
@@ -436,11 +439,10 @@ def _break_test(curves: _Curves, data: _Data, n_boot: int, seed: np.random.SeedS
 
 def _segments(curves: _Curves, data: _Data, n_boot: int, seed: np.random.SeedSequence, level: float) -> pd.Series:
     """Break and slopes of the two pieces, with intervals by resampling people."""
-    sums = _moments(data, curves.candidates)
-    size = len(curves.candidates)
+    sums = _by_person(_moments(data, curves.candidates), data.people)
 
     def best(totals: np.ndarray) -> np.ndarray:
-        gains, changes, slopes = _gains(totals, size)
+        gains, changes, slopes = _gains(totals)
         place = gains.argmax(axis=1)[:, None]
         change, below = (np.take_along_axis(table, place, axis=1)[:, 0] for table in (changes, slopes))
         return np.column_stack([curves.candidates[place[:, 0]], below, below + change, change])
