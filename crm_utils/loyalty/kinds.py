@@ -84,7 +84,7 @@ def loyalty_kinds(
     -------
     pandas.DataFrame
         The customers with the column ``loyalty_kind`` added, a categorical in the order of `LOYALTY_KINDS`, missing
-        where attitude or behaviour is. ``attrs["cuts"]`` holds, by column, the value from which on it is high;
+        where attitude, behaviour or weight is. ``attrs["cuts"]`` holds, by column, the value from which on it is high;
         cuts are made from the customers with both.
 
     Raises
@@ -361,9 +361,10 @@ def plot_kinds(
     shown = known.iloc[np.sort(np.random.default_rng(0).permutation(len(known))[: len(thinned(len(known)))])]
     places = [_spread(known[name], shown[name], seed=seed) for seed, name in enumerate(columns)]
     ax = new_axes(ax, figsize=(7.2, 5.0))
+    size = 9 if len(shown) > 300 else 24
     for color, name in zip(PALETTE, KIND_NAMES, strict=False):
         members = (shown["loyalty_kind"] == name).to_numpy()
-        ax.scatter(places[0][members], places[1][members], s=9, alpha=0.55, color=color, linewidths=0)
+        ax.scatter(places[0][members], places[1][members], s=size, alpha=0.55, color=color, linewidths=0)
     lines = [_between(known[name], cuts[name]) for name in columns]
     ax.axvline(lines[0], color=MUTED, linewidth=1.2)
     ax.axhline(lines[1], color=MUTED, linewidth=1.2)
