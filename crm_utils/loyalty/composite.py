@@ -372,6 +372,10 @@ def composite_table(
     DataFloorError
         If nobody has a score.
 
+    Notes
+    -----
+    Intervals take the ends of the scales as they are, percentiles of the customers too.
+
     Examples
     --------
     >>> scores = pd.Series([20.0, 40.0, 90.0, 70.0], name="loyalty")

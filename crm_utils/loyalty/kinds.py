@@ -252,6 +252,12 @@ def kinds_table(
     DataFloorError
         If no customer has a kind.
 
+    Notes
+    -----
+    Intervals take the cuts as they are; `kind_stability` tells what other customers would have made of them. With both
+    cuts at the median, half of the customers are high in each by construction, and only how far the two go together
+    is found.
+
     Examples
     --------
     >>> customers = pd.DataFrame({"trust": [9, 8, 3, 2], "purchases": [7, 1, 6, 2], "margin": [60.0, 10, 25, 5]})
