@@ -36,8 +36,8 @@ _COST = {
     "label on label": 15.0,
     "label on other": 5.0,  # an arrow that the label does not belong to
     "label near other": 0.4,
-    "label on head": 3.0,
-    "label on start": 1.5,
+    "label on head": 5.0,
+    "label on start": 2.0,
     "label beside": 0.8,
     "label above": 0.4,  # of a level arrow
     "label off middle": 1.5,  # as far from the middle as the arrow is long

@@ -435,6 +435,14 @@ class PathResults:
         -------
         pandas.DataFrame
             One row a path: ``from``, ``to``, ``estimate``; names with spaces.
+
+        Examples
+        --------
+        >>> from crm_utils.pls import PathModel
+        >>> data = pd.DataFrame({"v": [1, 2, 3, 4, 6], "s": [2, 1, 3, 5, 4]})
+        >>> results = PathModel({"value": ["v"], "overall_rating": ["s"]}, [("value", "overall_rating")]).fit(data)
+        >>> results.paths_table().round(2).to_dict("records")
+        [{'from': 'value', 'to': 'overall rating', 'estimate': 0.74}]
         """
         from crm_utils.pls.diagram import paths_table
 
