@@ -33,6 +33,7 @@ _SHARP_DPI = 192  # a page has 96 pixels an inch
 
 _FONTS = (
     "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
     "Source Han Sans SC",
     "PingFang SC",
     "Microsoft YaHei",
