@@ -1,5 +1,7 @@
 """Is the link bent: planted breaks, straight links, other programs' regressions, and checks."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -185,6 +187,35 @@ class TestConsistency:
         assert found.models.loc["line", "error_out"] == pytest.approx(np.sqrt(np.mean(left_out**2)))
         assert found.people == 120
         assert found.answers == 360
+
+    def test_copies_of_people_do_not_narrow_the_intervals(self):
+        one = bent(300)
+        thrice = pd.concat([one] * 3, ignore_index=True)
+        found, copied, naive = (
+            loyalty_curve(answers, PAIR, clusters=people, **QUICK).segments
+            for answers, people in ((one, None), (thrice, np.tile(np.arange(300), 3)), (thrice, None))
+        )
+        width, of_copies, of_naive = (
+            segments["slope_change_high"] - segments["slope_change_low"] for segments in (found, copied, naive)
+        )
+        assert of_copies == pytest.approx(width, rel=0.1)
+        assert of_naive < 0.75 * width
+
+    def test_answers_that_hardly_weigh_do_not_count(self):
+        straight, other = bent(400, below=0.6, above=0.6), bent(400, seed=2)
+        both = pd.concat([straight, other], ignore_index=True)
+        found = loyalty_curve(both, PAIR, weights=np.repeat([1.0, 1e-9], 400), **QUICK)
+        alone = loyalty_curve(straight, PAIR, **QUICK)
+        assert found.models.loc["segmented", "p_value"] == pytest.approx(
+            alone.models.loc["segmented", "p_value"], abs=0.12
+        )
+        assert loyalty_curve(both, PAIR, **QUICK).models.loc["segmented", "p_value"] < 0.02
+
+    def test_three_tests_share_the_level(self):
+        found = loyalty_curve(bent(200, below=0.6, above=0.6), PAIR, **QUICK)
+        for p_value, verdict in ((0.02, "straight"), (0.016, "bent")):
+            models = found.models.assign(p_value=[np.nan, 0.5, 0.5, p_value])
+            assert replace(found, models=models).verdict == verdict
 
     def test_half_of_the_items_are_needed(self):
         answers = bent(200).assign(s2=lambda frame: frame["s"], s3=lambda frame: frame["s"])

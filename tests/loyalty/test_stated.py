@@ -343,6 +343,14 @@ class TestTrap:
         assert opposed.difference_high - opposed.difference_low < plain.difference_high - plain.difference_low
         assert opposed.shares["people"].tolist() == [30, 30]
 
+    def test_a_person_in_both_groups_has_no_error_of_her_own(self):
+        # Everybody says the same before staying once and before leaving later: the difference is 0 for certain.
+        said = pd.Series(np.repeat([8.0, 4.0], [80, 40]))
+        left = followed(np.tile([1.0, 0.0], 60), "left")
+        trap = satisfaction_trap(said, left, cut=7, clusters=np.repeat(np.arange(60), 2))
+        assert (trap.difference_low, trap.difference_high) == pytest.approx((0, 0))
+        assert trap.shares.loc["left", "low"] < 2 / 3 < trap.shares.loc["left", "high"]
+
     def test_checks(self):
         with pytest.raises(DataFloorError, match="at least 10 people who left, and has 9"):
             self.trap((5, 4), (20, 20))
