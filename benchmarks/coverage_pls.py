@@ -390,10 +390,10 @@ by EM. *People in waves*: {PERSISTENCE:.0%} of the variance stays with the perso
 are drawn, with all their answers. *Four waves*: other people every time; quality is worse in the second. "At once" are
 all changes of the satisfaction index from wave to wave, and all differences between two waves.
 
-**Outside the limits** are two paths of the 500 surveys of these kinds, by chance as it seems: of 1,000 other surveys
-(`--seed 8 --surveys 1000`), 89.7% hold the path from expectation to satisfaction of 300 people in two waves, and 86.1%
-that from expectation to quality in PLSc with 120 respondents. These are too few respondents for consistent estimates:
-one replicate in seven is improper and left out, and some surveys have no estimate at all.
+**Outside the limits** are two paths. Of 1,000 other surveys of these kinds (`--seed 8 --surveys 1000`), 89.7% hold the
+one from expectation to satisfaction of 300 people in two waves: that it was so low was chance. The one from expectation
+to quality in PLSc with 120 respondents is held by 86.1%, a little too seldom: these are few respondents for consistent
+estimates. One replicate in seven is improper and left out, and some surveys have no estimate at all.
 
 **The last three kinds are estimated as they should not be**, to show what such a count finds; they are not in the
 number above. Without weights the index is that of those asked. Where answers of one person pass for those of several
