@@ -717,7 +717,7 @@ def satisfaction_trap(
 
     References
     ----------
-    .. [1] Reichheld, F. F. (1996). The Loyalty Effect. Harvard Business School Press, chapter 8.
+    .. [1] Reichheld, F. F. (1996). The Loyalty Effect. Harvard Business School Press.
 
     Examples
     --------
