@@ -49,7 +49,7 @@ def compare_measures(
     -------
     pandas.DataFrame
         By measure, the index first: ``correlation`` with ``low``, ``high``; ``answers_needed``, as many times as the
-        index needs, with ``answers_low``, ``answers_high``.
+        index needs, with ``answers_low``, ``answers_high``. NaN for a measure that does not vary.
 
     Raises
     ------
@@ -130,6 +130,8 @@ def _correlations(table: np.ndarray, predicted: np.ndarray, masses: np.ndarray) 
         mass = masses[:, known] / masses[:, known].sum(axis=1, keepdims=True)
         pair = np.column_stack([values[known] - values[known].mean(), predicted[known]])
         means, squares, crossed = mass @ pair, mass @ pair**2, mass @ pair.prod(axis=1)
-        spreads = np.sqrt(squares - means**2)
+        # What is left of a measure that does not vary is rounding.
+        varies = squares - means**2 > 1e-12 * squares.max(axis=0)
+        spreads = np.sqrt(np.where(varies, squares - means**2, np.nan))
         columns.append((crossed - means.prod(axis=1)) / spreads.prod(axis=1))
     return np.column_stack(columns)

@@ -241,7 +241,8 @@ def national_model(
     missing = [role for role, names in played.items() if not names]
     if absent == "drop" and "satisfaction" in missing:
         raise DataFloorError(
-            f"A satisfaction index needs a construct called satisfaction, or one named by roles=…; this survey has "
+            f"A satisfaction index needs a construct called satisfaction (in company.yml), or one named by roles=…; "
+            f"this survey has "
             f"{', '.join(constructs) or 'no constructs'}."
         )
     if missing and absent == "error":

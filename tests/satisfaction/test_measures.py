@@ -102,6 +102,13 @@ def test_flags_are_ones_and_zeros(drawn):
     assert found.loc["flag"].tolist() == found.loc["number"].tolist()
 
 
+def test_a_measure_that_does_not_vary_says_nothing(drawn):
+    data, bootstrap = drawn
+    found = compare_measures(bootstrap, {"same": np.full(len(data), 0.1), "first": data["satisfaction_1"]})
+    assert found.loc["same"].isna().all()
+    assert found.loc["first"].notna().all()
+
+
 # Input checks
 
 
