@@ -80,7 +80,7 @@ def plot_prediction(results: PredictionResults, *, ax: Axes | None = None) -> Ax
     heading = tr("RMSE: path / linear") if linear else tr("RMSE")
     ax.text(1.02, 1.01, heading, transform=ax.transAxes, fontsize=8.5)
     names = [
-        (item if item.startswith(construct) else f"{construct}: {item}").replace("_", " ")
+        (item if item.startswith(f"{construct}_") else f"{construct}: {item}").replace("_", " ")
         for construct, item in results.predicted_items
     ]
     ax.set_yticks(rows, names, parse_math=False)

@@ -227,7 +227,7 @@ def plot_loadings(found: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     ax = new_axes(ax, figsize=(7, 0.27 * len(found) + 1.2))
     names = [
-        item if item.startswith(construct) else f"{construct.replace('_', ' ')} · {item}"
+        item if item.startswith(f"{construct}_") else f"{construct.replace('_', ' ')} · {item}"
         for construct, item in found.index
     ]
     low, high = (found[end] if end in found else found["loading"] for end in ("low", "high"))
