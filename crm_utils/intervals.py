@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 
 def wilson(successes: np.ndarray, trials: np.ndarray, *, level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -51,6 +53,14 @@ def percentile_interval(replicates: np.ndarray, *, level: float) -> tuple[np.nda
         tails = [(1 - level) / 2, (1 + level) / 2]
         low[defined], high[defined] = np.nanquantile(replicates[:, defined], tails, axis=0)
     return low, high
+
+
+def person_codes(labels: Any) -> np.ndarray:
+    """Number people by their labels, shape (n,); who has none is a person of her own."""
+    codes = pd.factorize(pd.Series(labels), use_na_sentinel=True)[0]
+    unknown = codes < 0
+    codes[unknown] = codes.max(initial=-1) + 1 + np.arange(unknown.sum())
+    return codes
 
 
 @dataclass(frozen=True)

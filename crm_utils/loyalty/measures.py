@@ -13,7 +13,7 @@ from crm_utils.company import Company, purchase_summary
 from crm_utils.company.company import is_return
 from crm_utils.company.settings import SurveySettings
 from crm_utils.errors import DataFloorError, nearest_name
-from crm_utils.intervals import SampleMean, sample_mean, wilson
+from crm_utils.intervals import SampleMean, person_codes, sample_mean, wilson
 from crm_utils.language import tr
 
 # The rate of a customer of a few weeks would be a rate of a few purchases.
@@ -471,10 +471,7 @@ def people_of(frame: pd.DataFrame, customer_col: str) -> np.ndarray:
     """Number the customers of the rows, shape (n,); a row without one is a customer of its own."""
     if customer_col not in frame:
         return np.arange(len(frame))
-    codes = pd.factorize(frame[customer_col])[0]
-    unknown = codes < 0
-    codes[unknown] = codes.max(initial=-1) + 1 + np.arange(unknown.sum())
-    return codes
+    return person_codes(frame[customer_col])
 
 
 def share_interval(

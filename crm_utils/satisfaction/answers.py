@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ import pandas as pd
 from crm_utils.checks import first_rows, is_number, level_problems, missing_columns, raise_problems
 from crm_utils.company import Company
 from crm_utils.company.settings import SurveySettings
+from crm_utils.intervals import person_codes
 from crm_utils.language import tr
 
 _WHERE = "survey_answers"
@@ -103,14 +103,6 @@ def survey_design(answers: pd.DataFrame, *, weight_col: str = "weight", customer
         return {"weights": weights, "clusters": None}
     people = pd.Series(person_codes(answers[customer_col]), answers.index, name=customer_col)
     return {"weights": weights, "clusters": people}
-
-
-def person_codes(labels: Any) -> np.ndarray:
-    """Number people by their labels, shape (n,); who has none is a person of her own."""
-    codes = pd.factorize(pd.Series(labels), use_na_sentinel=True)[0]
-    unknown = codes < 0
-    codes[unknown] = codes.max(initial=-1) + 1 + np.arange(unknown.sum())
-    return codes
 
 
 def scale_problems(answers: pd.DataFrame, items: Sequence[str], scale: tuple[float, float]) -> list[str]:

@@ -11,9 +11,9 @@ import pandas as pd
 
 from crm_utils.checks import first_rows, index_problems, level_problems, raise_problems
 from crm_utils.errors import DataFloorError
-from crm_utils.intervals import SampleMean, sample_mean, wilson
+from crm_utils.intervals import SampleMean, person_codes, sample_mean, wilson
 from crm_utils.language import tr
-from crm_utils.satisfaction.answers import person_codes, scale_problems
+from crm_utils.satisfaction.answers import scale_problems
 
 # Step of numeric derivatives, in standard deviations of the two columns of a covariance.
 _STEP = 1e-5
