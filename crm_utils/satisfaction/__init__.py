@@ -1,12 +1,5 @@
 """How satisfied customers are, why, and what to improve first: indices, gaps and shares (客户满意度指数)."""
 
-from crm_utils.satisfaction.answers import (
-    missing_answers_table,
-    survey_answers,
-    survey_design,
-    suspected_reversals,
-    usable_constructs,
-)
 from crm_utils.satisfaction.changes import (
     index_changes,
     index_differences,
@@ -32,7 +25,6 @@ from crm_utils.satisfaction.model_comparison import (
     plot_model_comparison,
 )
 from crm_utils.satisfaction.national import (
-    CONSTRUCT_TERMS,
     NATIONAL_MODELS,
     NationalModel,
     model_roles,
@@ -56,7 +48,6 @@ from crm_utils.satisfaction.shares import answers_needed, csat, mean_changes, ne
 from crm_utils.satisfaction.short_form import reliability_of, short_form_agreement, short_form_index, short_form_scores
 
 __all__ = [
-    "CONSTRUCT_TERMS",
     "NATIONAL_MODELS",
     "ModelComparison",
     "NationalModel",
@@ -82,7 +73,6 @@ __all__ = [
     "journey_columns",
     "journey_moments",
     "mean_changes",
-    "missing_answers_table",
     "model_comparison_table",
     "model_roles",
     "national_model",
@@ -116,8 +106,4 @@ __all__ = [
     "short_form_agreement",
     "short_form_index",
     "short_form_scores",
-    "survey_answers",
-    "survey_design",
-    "suspected_reversals",
-    "usable_constructs",
 ]

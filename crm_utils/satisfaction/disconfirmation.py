@@ -10,9 +10,9 @@ import pandas as pd
 from crm_utils.checks import index_problems, raise_problems
 from crm_utils.errors import DataFloorError
 from crm_utils.intervals import SampleMean
-from crm_utils.satisfaction.answers import scale_problems
 from crm_utils.satisfaction.changes import SAME
-from crm_utils.satisfaction.samples import mean_ratio, read_sample
+from crm_utils.survey.answers import scale_problems
+from crm_utils.survey.samples import mean_ratio, read_sample
 
 _WHERE = "satisfaction_ratio"
 DISSATISFIED, DELIGHTED = "dissatisfied", "very satisfied"

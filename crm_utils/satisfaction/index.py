@@ -18,7 +18,7 @@ from crm_utils.pls import PathBootstrap, PathResults
 from crm_utils.pls.cases import Moments
 from crm_utils.pls.estimates import Estimates
 from crm_utils.pls.group_means import means_by_group
-from crm_utils.satisfaction.answers import scale_problems
+from crm_utils.survey.answers import scale_problems
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,10 +19,10 @@ from crm_utils.plotting import PALETTE, describe, new_axes
 from crm_utils.pls import Construct, PathBootstrap, PathModel, PathResults
 from crm_utils.pls.derived import interval_table
 from crm_utils.pls.reading import case_weights, cluster_codes, item_values
-from crm_utils.satisfaction.answers import scale_problems
 from crm_utils.satisfaction.changes import HIGHER, LOWER, simultaneous_differences
 from crm_utils.satisfaction.index import RULES, Scale, index_replicates, index_scores, without_empty_notes
 from crm_utils.satisfaction.national import NATIONAL_MODELS, model_roles, national_model
+from crm_utils.survey.answers import scale_problems
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -105,21 +105,6 @@ NATIONAL_MODELS: dict[str, NationalModel] = {
 }
 """The models by their abbreviation. A course may add its own, or read and change these."""
 
-CONSTRUCT_TERMS = {
-    "image": "品牌形象",
-    "expectation": "顾客期望",
-    "quality": "感知质量",
-    "product_quality": "感知产品质量",
-    "service_quality": "感知服务质量",
-    "performance": "感知绩效",
-    "value": "感知价值",
-    "satisfaction": "顾客满意",
-    "complaints": "顾客抱怨",
-    "loyalty": "顾客忠诚",
-    "switching_cost": "转换成本",
-}
-"""Usual constructs in Chinese."""
-
 
 def model_roles(
     name: str,

@@ -12,7 +12,7 @@ from crm_utils.checks import count_problems, index_problems, missing_columns, ra
 from crm_utils.errors import DataFloorError
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, describe, draw_intervals, new_axes
-from crm_utils.satisfaction.samples import Sample, SampleMoments, mean_ratio, read_sample
+from crm_utils.survey.samples import Sample, SampleMoments, mean_ratio, read_sample
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

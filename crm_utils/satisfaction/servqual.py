@@ -11,8 +11,8 @@ from crm_utils.checks import index_problems, raise_problems
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 from crm_utils.satisfaction.index import FEWEST_CASES
-from crm_utils.satisfaction.samples import Sample, numeric_column
 from crm_utils.satisfaction.servqual_answers import STATED, Importance, ServqualItems, mean_with_interval, read_servqual
+from crm_utils.survey.samples import Sample, numeric_column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ import pandas as pd
 
 from crm_utils.checks import first_rows, is_number, missing_columns, raise_problems
 from crm_utils.errors import DataFloorError
-from crm_utils.satisfaction.samples import Sample, numeric_column, read_sample
+from crm_utils.survey.samples import Sample, numeric_column, read_sample
 
 RATER = ("reliability", "assurance", "tangibles", "empathy", "responsiveness")
 STATED = "stated"

@@ -10,10 +10,10 @@ import pandas as pd
 
 from crm_utils.checks import count_problems, is_number, level_problems, raise_problems
 from crm_utils.errors import DataFloorError
-from crm_utils.satisfaction.answers import scale_problems
 from crm_utils.satisfaction.changes import DOWN, SAME, UP
 from crm_utils.satisfaction.index import FEWEST_CASES
-from crm_utils.satisfaction.samples import read_sample
+from crm_utils.survey.answers import scale_problems
+from crm_utils.survey.samples import read_sample
 
 NPS_SCALE = (0, 10)
 # Answers added to those there are in the interval of a Net Promoter Score.

@@ -11,7 +11,7 @@ import pandas as pd
 from crm_utils.checks import is_number, missing_columns, raise_problems
 from crm_utils.errors import DataFloorError, nearest_name
 from crm_utils.satisfaction.index import FEWEST_CASES, Scale
-from crm_utils.satisfaction.samples import Sample, SampleMoments, read_sample
+from crm_utils.survey.samples import Sample, SampleMoments, read_sample
 
 INTERVALS = ("linearised", "feldt")
 ItemWeights = Sequence[float] | Mapping[str, float] | None

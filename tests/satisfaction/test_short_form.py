@@ -10,7 +10,6 @@ from crm_utils.company import load_company
 from crm_utils.company.public import MOBI_CONSTRUCTS
 from crm_utils.errors import DataFloorError, ParameterError
 from crm_utils.pls import PathModel
-from crm_utils.satisfaction.answers import survey_answers
 from crm_utils.satisfaction.index import index_scores, respondent_indices
 from crm_utils.satisfaction.short_form import (
     raw_alpha,
@@ -19,6 +18,7 @@ from crm_utils.satisfaction.short_form import (
     short_form_index,
     short_form_scores,
 )
+from crm_utils.survey.answers import survey_answers
 
 ITEMS = ["satisfaction_1", "satisfaction_2", "satisfaction_3"]
 

@@ -12,6 +12,7 @@ from crm_utils.company import Company
 from crm_utils.company.settings import SurveySettings
 from crm_utils.intervals import person_codes
 from crm_utils.language import tr
+from crm_utils.survey.waves import wave_order
 
 _WHERE = "survey_answers"
 # A correlation of fewer answers than this says nothing about an item.
@@ -32,7 +33,8 @@ def survey_answers(survey: Company | pd.DataFrame, settings: SurveySettings | No
     -------
     pandas.DataFrame
         The table, one row an answered questionnaire. Items are floats, NaN where there is no answer; an answer to a
-        reversed item is lowest + highest − answer. Other columns are as they were.
+        reversed item is lowest + highest − answer. ``wave`` is a categorical in the order of time (`wave_order`).
+        Other columns are as they were.
 
     Raises
     ------
@@ -70,6 +72,8 @@ def survey_answers(survey: Company | pd.DataFrame, settings: SurveySettings | No
     low, high = settings.scale
     for item in settings.reversed:
         answers[item] = low + high - answers[item]
+    if waves := wave_order(answers):
+        answers["wave"] = pd.Categorical(answers["wave"], waves, ordered=True)
     return answers
 
 

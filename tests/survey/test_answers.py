@@ -7,7 +7,7 @@ import pytest
 from crm_utils import load_company
 from crm_utils.company.settings import SurveySettings
 from crm_utils.errors import ParameterError
-from crm_utils.satisfaction.answers import (
+from crm_utils.survey.answers import (
     missing_answers_table,
     scale_problems,
     survey_answers,

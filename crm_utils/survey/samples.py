@@ -13,7 +13,7 @@ from crm_utils.checks import first_rows, index_problems, level_problems, raise_p
 from crm_utils.errors import DataFloorError
 from crm_utils.intervals import SampleMean, person_codes, sample_mean, wilson
 from crm_utils.language import tr
-from crm_utils.satisfaction.answers import scale_problems
+from crm_utils.survey.answers import scale_problems
 
 # Step of numeric derivatives, in standard deviations of the two columns of a covariance.
 _STEP = 1e-5

@@ -6,7 +6,7 @@ import pytest
 import statsmodels.api as sm
 
 from crm_utils.errors import DataFloorError, ParameterError
-from crm_utils.satisfaction.samples import mean_ratio, read_sample
+from crm_utils.survey.samples import mean_ratio, read_sample
 
 
 @pytest.fixture
