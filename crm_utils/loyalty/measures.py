@@ -15,6 +15,7 @@ from crm_utils.company.settings import SurveySettings
 from crm_utils.errors import DataFloorError, nearest_name
 from crm_utils.intervals import SampleMean, person_codes, sample_mean, wilson
 from crm_utils.language import tr
+from crm_utils.survey import usual_constructs, wave_order
 
 # The rate of a customer of a few weeks would be a rate of a few purchases.
 _FEWEST_DAYS = 90
@@ -147,7 +148,7 @@ def loyalty_measures(
     as_of : str or date, optional
         Day of the analysis. Default: the company's.
     wave : str, optional
-        Wave whose answers count. Default: each customer's newest answers, by the text of ``wave``.
+        Wave whose answers count. Default: each customer's newest answers, by `crm_utils.survey.wave_order`.
     survey_columns : mapping of str to str, optional
         As in `survey_loyalty`.
 
@@ -295,7 +296,7 @@ def survey_loyalty(
     -------
     pandas.DataFrame
         With the index of the survey: ``customer_id`` (missing where unknown), ``wave`` where
-        there are waves, ``survey_weight`` (1 without weights), and the measures asked for.
+        there are waves (a categorical in their order), ``survey_weight`` (1 without weights), and the measures asked for.
         ``attrs["absent"]`` maps each measure that was not to the reason.
 
     Raises
@@ -326,13 +327,13 @@ def survey_loyalty(
     raise_problems(where, problems)
 
     found = pd.DataFrame({"customer_id": survey.get("customer_id")}, index=survey.index)
-    if "wave" in survey:
-        found["wave"] = survey["wave"]
+    if waves := wave_order(survey):
+        found["wave"] = pd.Categorical(survey["wave"], waves, ordered=True)
     found["survey_weight"] = numbers_with_gaps(survey["weight"], problems) if "weight" in survey else 1.0
-    if not problems and not (found["survey_weight"] > 0).all():
-        bad = ~(found["survey_weight"] > 0).to_numpy()
+    if not problems and not (found["survey_weight"] >= 0).all():
+        bad = ~(found["survey_weight"] >= 0).to_numpy()
         problems.append(
-            f"weight is missing or not above zero in {bad.sum():,} answers (rows {first_rows(bad, survey.index)}); "
+            f"weight is missing or below zero in {bad.sum():,} answers (rows {first_rows(bad, survey.index)}); "
             "give every answer a weight, or leave the column out"
         )
     absent = {}
@@ -342,7 +343,8 @@ def survey_loyalty(
             absent[name] = tr("the survey has no column {column}").format(column=column)
             continue
         found[name] = _in_bounds(survey[column], _BY_NAME[name], problems)
-    items = [item for item in settings.constructs.get("loyalty", ()) if item in survey]
+    constructs, _ = usual_constructs(settings.constructs)
+    items = [item for item in constructs.get("loyalty", ()) if item in survey]
     if items:
         low, high = settings.scale
         answers = pd.DataFrame({item: numbers_with_gaps(survey[item], problems) for item in items}, survey.index)
@@ -373,7 +375,7 @@ def _newest(answers: pd.DataFrame, wave: str | None, where: str) -> pd.DataFrame
     """One row a customer: the answers in a wave, or the newest."""
     attrs = answers.attrs
     if wave is not None:
-        known = sorted(answers["wave"].dropna().unique().tolist(), key=str) if "wave" in answers else []
+        known = answers["wave"].cat.categories.tolist() if "wave" in answers else []
         if wave not in known:
             raise_problems(where, [f"wave must be one of {known}, and is {wave!r}"])
         answers = answers[answers["wave"] == wave]

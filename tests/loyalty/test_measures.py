@@ -237,7 +237,7 @@ def test_unusable_answers_are_refused_all_at_once():
         "share_of_wallet has 2 answers outside of 0 to 100 per cent (rows 1, 2: 120)",
         "referrals has 1 answers outside of 0 and above people (rows 1: -2)",
         "trust must be numbers, and has 'high'",
-        "weight is missing or not above zero in 1 answers (rows 2)",
+        "weight is missing or below zero in 1 answers (rows 2)",
     ):
         assert part in str(caught.value)
 
@@ -261,3 +261,18 @@ def test_definitions_tell_dimension_source_and_floor():
         "time", "order_lines", "lower", 20,
     ]  # fmt: skip
     assert set(table["dimension"]) == {"time", "behaviour", "feeling"}
+
+
+def test_the_newest_answer_is_of_the_latest_wave_and_not_of_the_last_text():
+    survey = pd.DataFrame(
+        {"response_id": ["a", "b"], "customer_id": ["x", "x"], "wave": ["wave 9", "wave 10"], "trust": [2, 8]}
+    )
+    company = Company.from_frames({"survey": survey})
+    assert loyalty_measures(company)["trust"].tolist() == [8.0]
+    assert loyalty_measures(company, wave="wave 9")["trust"].tolist() == [2.0]
+
+
+def test_a_construct_under_another_name_is_loyalty():
+    answers = pd.DataFrame({"L1": [2, 4], "L2": [4, 8]})
+    settings = SurveySettings(scale=(1, 10), constructs={"Customer loyalty": ("L1", "L2")})
+    assert survey_loyalty(answers, settings)["stated_loyalty"].tolist() == [3.0, 6.0]
