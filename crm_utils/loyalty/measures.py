@@ -295,8 +295,8 @@ def survey_loyalty(
     Returns
     -------
     pandas.DataFrame
-        With the index of the survey: ``customer_id`` (missing where unknown), ``wave`` where
-        there are waves (a categorical in their order), ``survey_weight`` (1 without weights), and the measures asked for.
+        With the index of the survey: ``customer_id`` (missing where unknown), ``wave`` where there are waves (a
+        categorical in their order), ``survey_weight`` (1 without weights), and the measures asked for.
         ``attrs["absent"]`` maps each measure that was not to the reason.
 
     Raises
