@@ -10,12 +10,16 @@ import gettext
 import html
 import os
 import re
+from collections.abc import Iterable
 from functools import lru_cache
+from numbers import Number
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]$|#~])")
+# A minus before nothing but zeros, as formats write what rounds to zero from below.
+_NEGATIVE_ZERO = re.compile(r"^(\s*)-(?=0[0,]*(?:\.0*)?(?:e[+-]0+)?%?\s*$)")
 
 
 @lru_cache
@@ -94,11 +98,87 @@ def formula_safe(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Write how many there are of something, with the word for one or for many.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    one : str
+        What is counted, in the singular.
+    many : str, optional
+        The same in the plural. Default: with an s.
+
+    Returns
+    -------
+    str
+        Number with thousands separated, and word.
+
+    Examples
+    --------
+    >>> counted(1, "person", "people"), counted(0, "person", "people"), counted(1200, "answer")
+    ('1 person', '0 people', '1,200 answers')
+    """
+    return f"{number:,} {tr(one if number == 1 else many or f'{one}s')}"
+
+
+def listed(names: Iterable[Any], most: int = 3) -> str:
+    """Write a list inside a sentence, and only count what would make it too long.
+
+    Parameters
+    ----------
+    names : iterable
+        What is listed, in its order.
+    most : int, default 3
+        At most so many are named.
+
+    Returns
+    -------
+    str
+        Names with commas and an "and" before the last; empty for none.
+
+    Examples
+    --------
+    >>> listed(["a", "b"]), listed("abc"), listed(range(15))
+    ('a and b', 'a, b and c', '0, 1, 2 and 12 others')
+    """
+    texts = [str(name) for name in names]
+    if len(texts) > most:
+        texts = [*texts[:most], counted(len(texts) - most, "other")]
+    if len(texts) < 2:
+        return "".join(texts)
+    return tr("{names} and {last}").format(names=", ".join(texts[:-1]), last=texts[-1])
+
+
+def plain_zero(text: str) -> str:
+    """Take the minus off a number that reads as zero.
+
+    Parameters
+    ----------
+    text : str
+        A formatted number.
+
+    Returns
+    -------
+    str
+        The same, but for ``-0``, ``-0.00``, ``-0.0%`` and the like.
+
+    Examples
+    --------
+    >>> plain_zero(f"{-0.04:.1f}"), plain_zero(f"{-0.06:.1f}")
+    ('0.0', '-0.1')
+    """
+    return _NEGATIVE_ZERO.sub(r"\1", text)
+
+
 class _EscapingFormatter(Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         if value is None or value != value:  # NaN, NaT and NA-free None read the same to a person
             return tr("not available")
         text = format(value, format_spec)
+        if isinstance(value, Number):
+            return plain_zero(text)
         return as_text(text) if isinstance(value, str | BaseException) else text
 
 
@@ -123,7 +203,8 @@ def prose(template: str, /, **values: Any) -> Prose:
     template : str
         Markdown with named fields in `str.format` notation.
     **values
-        Values of the fields. Strings and messages of errors are escaped; ``None`` and NaN read "not available".
+        Values of the fields. Strings and messages of errors are escaped; ``None`` and NaN read "not available", and
+        what rounds to zero has no minus.
 
     Returns
     -------
@@ -156,6 +237,7 @@ def say(template: str, /, **values: Any) -> None:
     See Also
     --------
     prose : the same sentence as an object.
+    counted, listed : "1 person", "2 people", and lists, for values of the fields.
 
     Examples
     --------

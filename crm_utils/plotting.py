@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from crm_utils.language import tr
+from crm_utils.language import plain_zero, tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +43,8 @@ _FONTS = (
     "SimHei",
     "WenQuanYi Zen Hei",
 )
+# What the files of these fonts are called, in small letters.
+_FONT_FILES = ("notosanscjk", "notosanssc", "sourcehansans", "pingfang", "msyh", "simhei", "wqy-zenhei")
 _alt_texts: WeakKeyDictionary[Figure, str] = WeakKeyDictionary()
 
 
@@ -47,7 +52,8 @@ def use_style() -> None:
     """Set the workbook's figure style for this process; the one place that touches matplotlib's settings.
 
     Chinese fonts are added behind the default font where the machine has one, so that Chinese categories in a
-    company's own data are drawn.
+    company's own data are drawn; fonts installed since matplotlib last looked are found too. Where there is none,
+    matplotlib draws empty boxes, and its warnings about each of them are kept off the page.
 
     Examples
     --------
@@ -55,9 +61,13 @@ def use_style() -> None:
     """
     import matplotlib as mpl
     from cycler import cycler
-    from matplotlib import font_manager
 
-    installed = {font.name for font in font_manager.fontManager.ttflist}
+    fonts = _chinese_fonts()
+    if not fonts:
+        _add_new_fonts()
+        fonts = _chinese_fonts()
+    if not fonts:
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", category=UserWarning)
     mpl.rcParams.update(
         {
             "axes.prop_cycle": cycler(color=PALETTE),
@@ -73,13 +83,34 @@ def use_style() -> None:
             "grid.linewidth": 0.6,
             "figure.figsize": (7.2, 4.0),
             "figure.constrained_layout.use": True,
-            "font.family": ["DejaVu Sans", *(font for font in _FONTS if font in installed)],
+            "font.family": ["DejaVu Sans", *fonts],
             "font.size": 10,
             "image.cmap": SEQUENTIAL,
             "legend.frameon": False,
             "lines.linewidth": 1.8,
         }
     )
+
+
+def _chinese_fonts() -> list[str]:
+    """Chinese fonts that matplotlib knows, the preferred first."""
+    from matplotlib import font_manager
+
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    return [font for font in _FONTS if font in known]
+
+
+@cache
+def _add_new_fonts() -> None:
+    """Tell matplotlib of Chinese fonts that were installed after it wrote its list; once, for the search is slow."""
+    from matplotlib import font_manager
+
+    for path in sorted(font_manager.findSystemFonts()):
+        if Path(path).name.lower().startswith(_FONT_FILES):
+            try:
+                font_manager.fontManager.addfont(path)
+            except (OSError, RuntimeError):  # a broken file is as good as none
+                continue
 
 
 def new_axes(ax: Axes | None, *, figsize: tuple[float, float] | None = None) -> Axes:
@@ -142,7 +173,7 @@ def draw_intervals(
     for row, (number, right) in enumerate(zip(values, np.fmax(values, high), strict=True)):
         if np.isnan(number):
             continue
-        ax.annotate(write(number), (right, row), xytext=(6, 0), textcoords="offset points", va="center")
+        ax.annotate(plain_zero(write(number)), (right, row), xytext=(6, 0), textcoords="offset points", va="center")
     ax.set_yticks(rows, names, parse_math=False)
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.margins(x=0.12)
@@ -173,6 +204,7 @@ def money(amount: float, *, signed: bool = False) -> str:
     """
     if np.isnan(amount):
         return ""
+    amount += 0.0  # −0.0 is 0
     plus, size = "+" if signed else "", abs(amount)
     unit, name = _unit_of(size)
     if unit > 1:

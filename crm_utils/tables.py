@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.language import tr
+from crm_utils.language import plain_zero, tr
 
 Format = str | Callable[[Any], str]
 # A cell with more characters than this is a sentence, and keeps a width in which it can be read.
@@ -63,6 +63,7 @@ def _raw_value(value: Any, numeric: bool) -> str:
     """Write a number or a moment in full, for sorting and for files; empty for anything else."""
     if numeric:
         plain = value.item() if hasattr(value, "item") else value
+        plain = plain or type(plain)(0)  # not −0.0
         return repr(plain).replace("inf", "Infinity")  # as JavaScript and CSV readers spell it
     if isinstance(value, pd.Timestamp) and value == value.normalize() and value.tz is None:
         return f"{value:%Y-%m-%d}"
@@ -74,6 +75,8 @@ def _cell(value: Any, template: Format, numeric: bool) -> str:
     if missing:
         return '<td class="missing">–</td>'
     text = template(value) if callable(template) else template.format(value)
+    if numeric:
+        text = plain_zero(text)
     raw = _raw_value(value, numeric)
     kind = "number" if numeric else "date"
     attributes = f' class="{kind}" data-value="{raw}"' if raw else ""

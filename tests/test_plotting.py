@@ -2,12 +2,17 @@
 
 import base64
 import struct
+import warnings
+from types import SimpleNamespace
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import font_manager
 
+from crm_utils import plotting
 from crm_utils.plotting import (
     alt_text,
     describe,
@@ -17,6 +22,7 @@ from crm_utils.plotting import (
     money_axis,
     new_axes,
     show_figure,
+    use_style,
 )
 
 
@@ -26,6 +32,59 @@ def axes():
     ax.plot([1, 2, 3])
     yield ax
     plt.close(ax.figure)
+
+
+@pytest.fixture
+def without_chinese_fonts(monkeypatch):
+    """A matplotlib that knows the fonts it comes with, on a machine whose font files are the ones given."""
+    manager = font_manager.fontManager
+    monkeypatch.setattr(manager, "ttflist", [font for font in manager.ttflist if font.name.startswith("DejaVu")])
+    files, added = [], []
+
+    def addfont(path):
+        added.append(path)
+        if "broken" in path:
+            raise RuntimeError("no font")
+        manager.ttflist.append(SimpleNamespace(name="Noto Sans CJK SC"))
+
+    monkeypatch.setattr(manager, "addfont", addfont)
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: files)
+    plotting._add_new_fonts.cache_clear()
+    with mpl.rc_context():
+        yield files, added
+    plotting._add_new_fonts.cache_clear()
+
+
+def test_a_chinese_font_installed_since_matplotlib_looked_is_found(without_chinese_fonts):
+    files, added = without_chinese_fonts
+    files += ["/fonts/Lato.ttf", "/fonts/NotoSansCJK-A-broken.ttc", "/fonts/NotoSansCJK-Regular.ttc"]
+    use_style()
+    assert mpl.rcParams["font.family"] == ["DejaVu Sans", "Noto Sans CJK SC"]
+    assert added == files[1:]
+
+
+def test_the_machine_is_searched_once(without_chinese_fonts):
+    files, added = without_chinese_fonts
+    with warnings.catch_warnings():
+        use_style()
+        files.append("/fonts/simhei.ttf")
+        use_style()
+    assert not added
+    assert mpl.rcParams["font.family"] == ["DejaVu Sans"]
+
+
+@pytest.mark.usefixtures("without_chinese_fonts")
+def test_without_a_chinese_font_only_the_warnings_about_glyphs_are_silent():
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        figure_svg(new_axes(None).set_title("满意度").figure)
+        assert any("missing from" in str(warning.message) for warning in seen)
+        seen.clear()
+        use_style()
+        figure_svg(new_axes(None).set_title("忠诚度").figure)
+        warnings.warn("Glyph shapes are old", UserWarning, stacklevel=1)
+        assert [str(warning.message) for warning in seen] == ["Glyph shapes are old"]
+    plt.close("all")
 
 
 def test_axes_that_are_given_are_given_back(axes):
@@ -110,10 +169,16 @@ def test_intervals_are_drawn_where_the_numbers_say(axes):
     assert axes.get_yticklabels()[0].get_text() == "<b>$a$</b>"
 
 
+def test_what_rounds_to_zero_is_drawn_without_a_minus(axes):
+    draw_intervals(axes, ["a", "b"], [-0.001, -0.2], [-1, -1], [1, 1], template="{:+.1f}")
+    assert [text.get_text() for text in axes.texts] == ["0.0", "-0.2"]
+
+
 @pytest.mark.parametrize(
     ("amount", "text"),
     [
         (0, "0"),
+        (-0.0, "0"),
         (-0.00002347, "-0.0000235"),
         (0.5, "0.5"),
         (9.996, "10"),

@@ -37,6 +37,14 @@ def test_numbers_and_dates_carry_their_full_value(value, raw):
     assert re.findall('data-value="([^"]*)">shown<', markup) == [raw]
 
 
+def test_what_rounds_to_zero_has_no_minus():
+    frame = pd.DataFrame({"x": [-0.0004, -0.0, -0.2], "gain_share": [-0.0001, 0.0, -0.5]})
+    assert cells(table_html(frame)) == ["0.000", "0.0%", "0.000", "0.0%", "-0.200", "-50.0%"]
+    assert cells(table_html(frame[["x"]], formats={"x": "{:+.1f}"}))[0] == "0.0"
+    assert re.findall('data-value="([^"]*)"', table_html(frame[["x"]])) == ["-0.0004", "0.0", "-0.2"]
+    assert cells(table_html(pd.DataFrame({"x": ["-0.0"]}))) == ["-0.0"]
+
+
 def test_text_has_no_value_but_itself():
     assert "data-value" not in table_html(pd.DataFrame({"x": ["-5", "=1+1"], "y": [True, False]}))
 
