@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.errors import ParameterError
+from crm_utils.errors import ParameterError, did_you_mean
 
-_COLUMNS_SHOWN = 12
+_COLUMNS_SHOWN, _CHOICES_SHOWN = 12, 8
 
 
 def raise_problems(where: str, problems: Sequence[str]) -> None:
@@ -128,6 +128,44 @@ def _nearest(absent: list[str], has: list) -> list:
     """A few columns that those absent may have been meant to be, or else the first."""
     near = [column for name in absent for column in get_close_matches(str(name), map(str, has), n=2)]
     return list(dict.fromkeys([*near, *map(str, has)]))[:_COLUMNS_SHOWN]
+
+
+def check_columns(frame: pd.DataFrame, name: str, **parameters: Any) -> None:
+    """Hold parameters that name columns of a table to the columns that it has, all at once.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The table.
+    name : str
+        What the table is called.
+    **parameters : str, sequence of str, or None
+        The column, or columns, that each parameter names; None and an empty text name none.
+
+    Raises
+    ------
+    ParameterError
+        If a column is not there: every such parameter, with the nearest name and the first of the columns.
+
+    Examples
+    --------
+    >>> check_columns(pd.DataFrame(columns=["wave", "nps"]), "survey", group="wav", segment="")
+    Traceback (most recent call last):
+    ...
+    crm_utils.errors.ParameterError: survey: no column 'wav' (group); did you mean 'wave'? Columns there are wave, nps.
+    """
+    known = [str(column) for column in frame.columns]
+    more = f", … ({len(known)} in all)" if len(known) > _CHOICES_SHOWN else ""
+    problems = []
+    for parameter, given in parameters.items():
+        several = isinstance(given, Iterable) and not isinstance(given, str)
+        for column in given if several else [given]:
+            if column is None or column == "" or column in frame.columns:
+                continue
+            near = did_you_mean(column, known, form="; did you mean {!r}? Columns", otherwise="; columns")
+            shown = ", ".join(_nearest([str(column)], known)[:_CHOICES_SHOWN])
+            problems.append(f"no column {column!r} ({parameter}){near} there are {shown}{more}")
+    raise_problems(name, problems)
 
 
 def customer_problems(frame: pd.DataFrame, customer_col: str, name: str) -> list[str]:

@@ -197,3 +197,33 @@ def nearest_name(given: str, known: Iterable[str]) -> str | None:
     """
     close = get_close_matches(str(given), list(known), n=1)
     return close[0] if close else None
+
+
+def did_you_mean(given: Any, known: Iterable[Any], *, form: str = " (did you mean {!r}?)", otherwise: str = "") -> str:
+    """Give the clause that offers a known name for a misspelt one.
+
+    Parameters
+    ----------
+    given : object
+        What was written; compared as text.
+    known : iterable
+        Names that would be right; compared as text.
+    form : str, default " (did you mean {!r}?)"
+        The clause, with a place for the name.
+    otherwise : str, default ""
+        What to give where no name is near.
+
+    Returns
+    -------
+    str
+        The clause, to be put after the complaint.
+
+    Examples
+    --------
+    >>> "there is no column 'waev'" + did_you_mean("waev", ["region", "wave"])
+    "there is no column 'waev' (did you mean 'wave'?)"
+    >>> did_you_mean("x", ["region", "wave"], otherwise="; there are region, wave")
+    '; there are region, wave'
+    """
+    near = nearest_name(str(given), map(str, known))
+    return otherwise if near is None else form.format(near)

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from crm_utils.company.contract import TABLES
+from crm_utils.company.survey_columns import importance_columns, scale_columns
+
 if TYPE_CHECKING:
+    import pandas as pd
+
     from crm_utils.company.company import Company
 
 _USUAL_GAP_DAYS = 31
+_LEAST_EFFECTIVE_SHARE = 0.5
+# Words such as NULL and n/a are no ids at all, and break the contract.
+_NOBODY = ("unknown", "anonymous", "guest", "walk-in", "0", "-1", "-", "--", "?", "未知", "匿名", "游客", "散客")
+_SATISFACTION = re.compile(
+    r"(?:(?:customers?|overall|perceived|total|general)_)*(?:satisfaction|csat)(?:_(?:index|score))*"
+    r"|(?:顾客|客户|用户|总体|整体|感知)*满意(?:度|指数)*"
+)
+_LIKE_SATISFACTION = re.compile(r"(?<!dis)satisf|(?<!不)满意")
 
 
 def cautions(company: Company) -> Iterator[str]:
-    """Tell empty tables, a day of analysis far from the orders, and customers and records that nobody knows.
+    """Tell what is odd in a company's tables, though it breaks no rule.
+
+    Empty tables; a day of the analysis far from the orders; customers and records that nobody knows; one id for all
+    customers without one; survey weights of which a few outweigh the rest; side questions that nobody answered; a
+    construct that may be meant as satisfaction and is not called so.
 
     Parameters
     ----------
@@ -30,6 +48,11 @@ def cautions(company: Company) -> Iterator[str]:
     yield from _far_day(company)
     yield from _strangers(company)
     yield from _unknown_records(company)
+    yield from _nobodies(company)
+    if company.has("survey") and not company.survey.empty:
+        yield from _outweighing(company.survey)
+        yield from _unanswered(company.survey)
+        yield from _satisfaction_by_another_name(list(company.survey_settings.constructs))
 
 
 def _far_day(company: Company) -> Iterator[str]:
@@ -69,4 +92,58 @@ def _unknown_records(company: Company) -> Iterator[str]:
         yield (
             f"order_lines: {len(unknown):,} of {len(ids):,} record ids are not in source_records, "
             f"such as {unknown[0]!r}; source_records has ids such as {min(known)!r}"
+        )
+
+
+def _nobodies(company: Company) -> Iterator[str]:
+    """Tell ids that stand for whoever is not known: all of them would count as one person."""
+    for name in company.tables:
+        table = company.table(name)
+        if "customer_id" not in table:
+            continue
+        counts = table.loc[table["customer_id"].str.lower().isin(_NOBODY), "customer_id"].value_counts()
+        if counts.empty:
+            continue
+        listed = ", ".join(
+            f"{customer!r} in {rows:,} row{'s' if rows > 1 else ''}" for customer, rows in counts.items()
+        )
+        remedy = "remove these rows" if TABLES[name].columns["customer_id"].filled else "leave the id blank there"
+        yield f"{name}: the customer id is {listed}, which counts as one person; if it means nobody known, {remedy}"
+
+
+def _outweighing(survey: pd.DataFrame) -> Iterator[str]:
+    """Tell weights that leave few answers to speak: Kish's effective number, the sum squared by the sum of squares."""
+    if "weight" not in survey:
+        return
+    weights = survey["weight"][survey["weight"] > 0]
+    if weights.empty:
+        yield "survey: every weight is 0, so that no answer counts"
+        return
+    effective = weights.sum() ** 2 / (weights**2).sum()
+    if effective < _LEAST_EFFECTIVE_SHARE * len(weights):
+        largest = weights.idxmax()
+        yield (
+            f"survey: {len(weights):,} weighted answers say as much as {effective:,.1f} of equal weight, so that a few "
+            f"outweigh the rest; the largest weight is {weights[largest]:g} (response "
+            f"{survey.loc[largest, 'response_id']}), the middle one {weights.median():g}"
+        )
+
+
+def _unanswered(survey: pd.DataFrame) -> Iterator[str]:
+    names = list(survey.columns)
+    blank = [name for name in (*scale_columns(names), *importance_columns(names)) if survey[name].isna().all()]
+    if blank:
+        yield f"survey: nobody answered {', '.join(blank)}; drop a question that was not asked"
+
+
+def _satisfaction_by_another_name(constructs: list[str]) -> Iterator[str]:
+    plain = {name: re.sub(r"[\W_]+", "_", name.lower()).strip("_") for name in constructs}
+    if any(_SATISFACTION.fullmatch(word) for word in plain.values()):
+        return
+    alike = [repr(name) for name, word in plain.items() if _LIKE_SATISFACTION.search(word)]
+    if alike:
+        are = "s {} are" if len(alike) > 1 else " {} is"
+        yield (
+            f"survey: the construct{are.format(', '.join(alike))} not recognised as satisfaction; "
+            "if one is, call it satisfaction in company.yml"
         )

@@ -20,6 +20,7 @@ from crm_utils.company.conversion import convert, read_feature, unreadable_rule
 from crm_utils.company.raw import Origin, RawFile
 from crm_utils.company.reading import read_files
 from crm_utils.company.settings import SurveySettings, TableSettings
+from crm_utils.company.survey_columns import IMPORTANCE, importance_columns, scale_columns, servqual_pairs
 from crm_utils.errors import Problem
 
 _MISSING_WORDS = ("null", "none", "nan", "nat", "na", "n/a", "#n/a", "<na>", "\\n")
@@ -93,6 +94,41 @@ def _survey_columns(survey: SurveySettings) -> dict[str, Column]:
     }
 
 
+def _named_columns(names: list[str], survey: SurveySettings) -> dict[str, Column]:
+    """Columns of the survey that are answers by their names, constructs or not."""
+    low, high = survey.scale
+    rename = "or rename the column where it holds something else"
+    answer = Column(
+        "number",
+        f"answer, {low:g} to {high:g}",
+        minimum=low,
+        maximum=high,
+        remedy=f"correct the answers to the survey's scale, {low:g} to {high:g}, {rename}",
+    )
+    points = Column("number", "points given to a dimension", minimum=0, remedy=f"give points of 0 or more, {rename}")
+    return dict.fromkeys(scale_columns(names), answer) | dict.fromkeys(importance_columns(names), points)
+
+
+def _incomplete_columns(names: list[str], source: str) -> Iterator[Problem]:
+    """Tell the columns without which SERVQUAL cannot be used; perceptions alone are no SERVQUAL, and whole."""
+    pairs = servqual_pairs(names)
+    expected, perceived = ([item for sides in pairs.values() for item in sides[side]] for side in (0, 1))
+    if not set(names) & set(expected) or not set(names) & set(perceived):
+        return
+    for item, partner in zip(expected + perceived, perceived + expected, strict=True):
+        if partner not in names:
+            rule = f"the column is missing; expectation and perception go in pairs, and there is {item}"
+            remedy = f"add it, or rename {item} where it is no answer to SERVQUAL"
+            yield Problem("survey", partner, rule, remedy, source=source)
+    if given := importance_columns(names):
+        for column in (f"{IMPORTANCE}{dimension}" for dimension in pairs):
+            if column not in names:
+                rule = (
+                    f"the column is missing; points are given to every dimension of SERVQUAL, and there is {given[0]}"
+                )
+                yield Problem("survey", column, rule, f"add it, or rename the {IMPORTANCE}… columns", source=source)
+
+
 @contextmanager
 def _quiet_about_spark():
     """Let pandera look for an installed PySpark without passing on a warning that concerns neither."""
@@ -128,18 +164,15 @@ def _column_breaches(name: str, column: Column, values: pd.Series, unreadable: n
         return ~kept.reindex(values.index, fill_value=True).to_numpy(dtype=bool)
 
     if column.filled:
-        remedy = "fill the blanks, or remove these rows from the file"
+        remedy = column.remedy or "fill the blanks, or remove these rows from the file"
         blank = values.isna().to_numpy(dtype=bool) & ~unreadable  # those are told as unreadable
         yield _Breach(name, "must not be blank", remedy, blank, shows_values=False)
     if column.minimum is not None:
         text = f"must be at least {column.minimum:g}"
-        yield _Breach(name, text, "correct the value", broken(pa.Check.ge(column.minimum)))
-    if column.above is not None:
-        text = f"must be above {column.above:g}"
-        yield _Breach(name, text, "correct the value", broken(pa.Check.gt(column.above)))
+        yield _Breach(name, text, column.remedy or "correct the value", broken(pa.Check.ge(column.minimum)))
     if column.maximum is not None:
         text = f"must be at most {column.maximum:g}"
-        yield _Breach(name, text, "correct the value", broken(pa.Check.le(column.maximum)))
+        yield _Breach(name, text, column.remedy or "correct the value", broken(pa.Check.le(column.maximum)))
     if column.allowed:
         words = " or ".join(column.allowed)
         yield _Breach(name, f"must be {words}", f"write {words}", broken(pa.Check.isin(column.allowed)))
@@ -221,6 +254,9 @@ def check_files(table: str, files: list[RawFile], settings: TableSettings, surve
         problems += of_file
         frames.append(frame)
     raw = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    if table == "survey":
+        columns = _named_columns(list(raw.columns), survey) | columns
+        problems += _incomplete_columns(list(raw.columns), origin.name)
     converted, unreadable = {}, {}
     for name in raw.columns:
         if name not in columns:
@@ -235,6 +271,7 @@ def check_files(table: str, files: list[RawFile], settings: TableSettings, surve
         positions = np.flatnonzero(unreadable[name])
         if len(positions):
             rule, remedy = unreadable_rule(kind, raw[name].iloc[positions[0]], settings.date_format)
+            remedy = columns[name].remedy or remedy
             rows = origin.examples(positions, raw[name])
             problems.append(Problem(table, name, rule, remedy, count=len(positions), rows=rows, source=origin.name))
     frame = pd.DataFrame(converted, index=raw.index)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from crm_utils.errors import ContractError, Problem, nearest_name
+from crm_utils.errors import ContractError, Problem, did_you_mean
 
 FILE_NAME = "company.yml"
 
@@ -36,8 +36,7 @@ def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
     >>> nearest("curency", ("name", "currency"))
     "did you mean 'currency'?"
     """
-    close = nearest_name(word, known)
-    return f"did you mean {close!r}?" if close else f"use one of {', '.join(map(str, known))}"
+    return did_you_mean(word, known, form="did you mean {!r}?", otherwise=f"use one of {', '.join(map(str, known))}")
 
 
 def parse_as_of(value: Any) -> pd.Timestamp | None:

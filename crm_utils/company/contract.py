@@ -33,13 +33,13 @@ class Column:
         Whether every row must have a value.
     minimum, maximum : float, optional
         Inclusive bounds of a number.
-    above : float, optional
-        Exclusive lower bound of a number.
     allowed : tuple of str, default ()
         The only values allowed, in lower case; a file may write them in any. Empty for any value.
     event : bool, default False
         A moment at which something happened, in the years 1900 to 2200: it moves the default `as_of`, and rows on or
         after `as_of` are set aside.
+    remedy : str, default ""
+        What to do about a value that breaks a rule of the column, without a full stop; empty for the rule's own remedy.
     """
 
     kind: Kind
@@ -48,9 +48,9 @@ class Column:
     filled: bool = False
     minimum: float | None = None
     maximum: float | None = None
-    above: float | None = None
     allowed: tuple[str, ...] = ()
     event: bool = False
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,14 @@ TABLES: dict[str, Table] = {
             "response_id": _key("identifies the questionnaire"),
             "customer_id": Column("id", "who answered, where known"),
             "wave": Column("text", "survey wave"),
-            "weight": Column("number", "survey weight", above=0),
+            "answered_at": Column("date", "when the questionnaire was answered", event=True),
+            "weight": Column(
+                "number",
+                "survey weight; 0 leaves the answer out",
+                filled=True,
+                minimum=0,
+                remedy="give every answer a weight of 0 or more (1 counts it once, 0 not at all), or drop the column",
+            ),
             "nps": Column("number", "likelihood to recommend, 0 to 10", minimum=0, maximum=10),
         },
         key=("response_id",),
@@ -375,8 +382,6 @@ def data_dictionary() -> str:
                 rules.append("never blank")
             if column.minimum is not None:
                 rules.append(f"at least {column.minimum:g}")
-            if column.above is not None:
-                rules.append(f"above {column.above:g}")
             if column.maximum is not None:
                 rules.append(f"at most {column.maximum:g}")
             if column.allowed:

@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 
+from crm_utils.company.company import Company
 from crm_utils.company.load import check_company, load_company
+from crm_utils.company.settings import SurveySettings
 
 LINE = "order_id,customer_id,ordered_at,amount"
 LINES = "order_id,customer_id,ordered_at,amount\no1,王芳,2025-01-05,10.5\no2,C2,2025-02-01,-3\n"
@@ -75,3 +77,77 @@ def test_another_day_for_a_company_that_is_there(folder, tmp_path):
     assert check.tables == {"order_lines": 1}
     assert check.company.as_of_reason == "as asked for"
     assert len(company.order_lines) == 2
+
+
+def survey_warnings(constructs=(), **columns):
+    survey = pd.DataFrame(columns)
+    survey.insert(0, "response_id", [f"r{row}" for row in range(len(survey))])
+    settings = SurveySettings(constructs=dict.fromkeys(constructs, ()))
+    return check_company(Company.from_frames({"survey": survey}, survey_settings=settings)).warnings
+
+
+class TestNobodies:
+    def test_one_id_for_all_who_are_not_known(self, folder, tmp_path):
+        lines = f"{LINE}\no1,Unknown,2025-01-05,1\no2,Unknown,2025-01-05,1\no3,0,2025-01-05,1\no4,C0,2025-01-05,1\n"
+        (warning,) = check_company(folder(tmp_path, order_lines__csv=lines)).warnings
+        assert warning.startswith(
+            "order_lines: the customer id is 'Unknown' in 2 rows, '0' in 1 row, which counts as one"
+        )
+        assert warning.endswith("leave the id blank there")
+
+    def test_a_table_of_customers_cannot_leave_it_blank(self, folder, tmp_path):
+        (warning,) = check_company(folder(tmp_path, customers__csv="customer_id\n未知\nC1\n")).warnings
+        assert warning.endswith("remove these rows")
+
+    def test_in_every_table_with_customers(self):
+        (warning,) = survey_warnings(customer_id=["guest", "guest-1", None])
+        assert warning.startswith("survey: the customer id is 'guest' in 1 row,")
+
+
+class TestWeights:
+    def test_one_weight_outweighs_the_rest(self):
+        (warning,) = survey_warnings(weight=[1, 1, 1, 1, 97, 0, 0])
+        effective = 101**2 / (4 + 97**2)  # by hand: 1.08
+        assert f"5 weighted answers say as much as {effective:,.1f} of equal weight" in warning
+        assert "the largest weight is 97 (response r4), the middle one 1" in warning
+
+    @pytest.mark.parametrize("weights", [[1.0, 1, 1, 1, 0, 0, 0, 0, 0], [0.3, 1, 2, 3]])
+    def test_usual_weights_and_answers_left_out_are_no_cause(self, weights):
+        assert survey_warnings(weight=weights) == ()
+
+    def test_no_answer_counts(self):
+        assert survey_warnings(weight=[0, 0]) == ("survey: every weight is 0, so that no answer counts",)
+
+
+def test_a_question_that_nobody_answered():
+    (warning,) = survey_warnings(
+        sq_exp_empathy_1=[None, ""], sq_per_empathy_1=[5, 6], sq_importance_empathy=[None, None], other=[None, None]
+    )
+    assert warning.startswith("survey: nobody answered sq_exp_empathy_1, sq_importance_empathy; ")
+
+
+class TestSatisfactionByAnotherName:
+    @pytest.mark.parametrize("name", ["satisfied", "Satisfaction with the shop", "店铺满意"])
+    def test_is_told(self, name):
+        (warning,) = survey_warnings(constructs=[name, "loyalty"], nps=[5])
+        assert f"the construct {name!r} is not recognised as satisfaction" in warning
+
+    def test_several_are_one_warning(self):
+        (warning,) = survey_warnings(constructs=["satisfied", "satisfaction_shop"], nps=[5])
+        assert "the constructs 'satisfied', 'satisfaction_shop' are not" in warning
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ["satisfaction", "satisfaction_shop"],
+            ["Overall Satisfaction"],
+            ["customer-satisfaction"],
+            ["顾客满意度"],
+            ["dissatisfaction"],
+            ["不满意"],
+            ["value"],
+            [],
+        ],
+    )
+    def test_is_not_told_where_one_is_recognised_or_none_is_meant(self, names):
+        assert survey_warnings(constructs=names, nps=[5]) == ()

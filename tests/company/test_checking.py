@@ -41,10 +41,26 @@ LINE = "order_id,customer_id,ordered_at,amount"
         (
             "survey",
             "response_id,weight",
+            ["1,1", "2,0", "3,-0.5"],
+            "weight",
+            "must be at least 0",
+            ("row 3 (line 4): '-0.5'",),
+        ),
+        (
+            "survey",
+            "response_id,weight",
             ["1,", "2,0", "3,0.5"],
             "weight",
-            "must be above 0",
-            ("row 2 (line 3): '0.0'",),
+            "must not be blank",
+            ("row 1 (line 2)",),
+        ),
+        (
+            "survey",
+            "response_id,answered_at",
+            ["1,2025-01-05", "2,last week", "3,"],
+            "answered_at",
+            "not a readable date",
+            ("row 2 (line 3): 'last week'",),
         ),
         (
             "customers",
@@ -90,3 +106,69 @@ def test_settings_reach_columns_that_the_contract_does_not_name(folder, tmp_path
     yml = "tables: {customers: {missing: [NULL]}}"
     path = folder(tmp_path, company__yml=yml, customers__csv="customer_id,age\n1,NULL\n2,33\n")
     assert load_company(path).customers["age"].sum() == 33
+
+
+SERVQUAL = "response_id,sq_exp_empathy_1,sq_per_empathy_1,sq_importance_empathy"
+JOURNEY = "response_id,journey_order,journey_delivery,journey_overall"
+
+
+class TestColumnsOfTheSurveyKnownByTheirNames:
+    @pytest.mark.parametrize(
+        ("header", "rows", "column", "rule", "places"),
+        [
+            (SERVQUAL, ["1,5,5,9", "2,5,6,9"], "sq_per_empathy_1", "must be at most 5", ("row 2 (line 3): '6.0'",)),
+            (SERVQUAL, ["1,0,5,9"], "sq_exp_empathy_1", "must be at least 1", ("row 1 (line 2): '0.0'",)),
+            (SERVQUAL, ["1,5,agree,9", "2,,,"], "sq_per_empathy_1", "not a number", ("row 1 (line 2): 'agree'",)),
+            (SERVQUAL, ["1,5,5,-9"], "sq_importance_empathy", "must be at least 0", ("row 1 (line 2): '-9.0'",)),
+            (JOURNEY, ["1,5,5,5", "2,7,5,"], "journey_order", "must be at most 5", ("row 2 (line 3): '7.0'",)),
+            (JOURNEY, ["1,5,5,9"], "journey_overall", "must be at most 5", ("row 1 (line 2): '9.0'",)),
+        ],
+    )
+    def test_a_bad_answer_is_named(self, folder, tmp_path, header, rows, column, rule, places):
+        path = folder(
+            tmp_path, company__yml="tables: {survey: {scale: [1, 5]}}", survey__csv="\n".join([header, *rows])
+        )
+        (problem,) = check_company(path).problems
+        assert (problem.column, problem.rule, problem.rows, problem.count) == (column, rule, places, 1)
+        assert "rename the column" in problem.remedy
+
+    def test_good_answers_are_numbers_and_points_need_no_scale(self, folder, tmp_path):
+        survey = load_company(folder(tmp_path, survey__csv=f"{SERVQUAL}\n1,5,,90\n2,4,3,\n")).survey
+        assert survey.iloc[:, 1:].sum().tolist() == [9, 3, 90]
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "sq_per_empathy_note",
+            "sq_per_1",
+            "my_sq_per_empathy_1",
+            "sq_importance_empathy",
+            "journey_id",
+            "journeys_overall",
+        ],
+    )
+    def test_columns_of_other_names_may_hold_anything(self, folder, tmp_path, header):
+        text = f"response_id,{header}\n1,by bus\n2,99\n"
+        assert load_company(folder(tmp_path, survey__csv=text)).survey[header].tolist() == ["by bus", "99"]
+
+    def test_a_half_of_a_pair(self, folder, tmp_path):
+        whole = "response_id,sq_exp_empathy_1,sq_per_empathy_1,sq_per_empathy_2,sq_exp_trust_1,sq_per_trust_1"
+        check = check_company(folder(tmp_path, survey__csv=f"{whole},sq_importance_trust\n1,5,5,5,5,5,40\n"))
+        assert [problem.column for problem in check.problems] == ["sq_exp_empathy_2", "sq_importance_empathy"]
+        assert "there is sq_per_empathy_2" in check.problems[0].rule
+
+    def test_perceptions_alone_are_whole(self, folder, tmp_path):
+        assert check_company(folder(tmp_path, survey__csv="response_id,sq_per_empathy_1\n1,5\n")).ok
+
+    def test_weights_say_what_to_do(self, folder, tmp_path):
+        for text in ("1,\n2,1", "1,many\n2,1"):
+            (problem,) = check_company(folder(tmp_path, survey__csv=f"response_id,weight\n{text}\n")).problems
+            assert problem.remedy.endswith("(1 counts it once, 0 not at all), or drop the column")
+
+    def test_days_of_answers_keep_the_date_format_and_the_day_of_the_analysis(self, folder, tmp_path):
+        yml = "tables: {survey: {date_format: '%d/%m/%Y', columns: {answered_at: Tag}}}"
+        path = folder(tmp_path, company__yml=yml, survey__csv="response_id,Tag\n1,05/03/2025\n2,\n3,06/03/2025\n")
+        company = load_company(path)
+        assert company.survey["answered_at"].max() == pd.Timestamp("2025-03-06")
+        assert company.as_of == pd.Timestamp("2025-03-07")
+        assert company.at("2025-03-06").survey["response_id"].tolist() == ["1", "2"]
