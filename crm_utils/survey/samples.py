@@ -12,11 +12,16 @@ import pandas as pd
 from crm_utils.checks import first_rows, index_problems, level_problems, raise_problems
 from crm_utils.errors import DataFloorError
 from crm_utils.intervals import SampleMean, person_codes, sample_mean, wilson
-from crm_utils.language import tr
+from crm_utils.language import counted, tr
 from crm_utils.survey.answers import scale_problems
 
 # Step of numeric derivatives, in standard deviations of the two columns of a covariance.
 _STEP = 1e-5
+# What is wrong with answers, by whether they must be whole numbers.
+_FAULTS = {
+    False: ("answer that is infinite", "answers that are infinite"),
+    True: ("answer that is no whole number", "answers that are no whole numbers"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,8 +320,8 @@ def _checked_answers(frame: pd.DataFrame, scale: Any, whole: bool, problems: lis
             bad |= np.isfinite(column) & (column != np.rint(column))
         if bad.any():
             problems.append(
-                f"{name} has {int(bad.sum()):,} answers that are {'no whole numbers' if whole else 'infinite'} (rows "
-                f"{first_rows(bad, frame.index)}: {column[bad][0]:g}); correct them or code them as missing"
+                f"{name} has {counted(int(bad.sum()), *_FAULTS[whole])} (rows {first_rows(bad, frame.index)}: "
+                f"{column[bad][0]:g}); correct them or code them as missing"
             )
     return values
 
@@ -328,8 +333,8 @@ def _checked_weights(weights: Any, problems: list[str]) -> np.ndarray:
     bad = ~(np.isfinite(mass) & (mass >= 0))
     if bad.any() and len(problems) == before:
         problems.append(
-            f"weights must be numbers of 0 or more, without gaps, and {int(bad.sum()):,} are not (at positions "
-            f"{first_rows(bad)})"
+            f"weights must be numbers of 0 or more, without gaps, and {counted(int(bad.sum()), 'is', 'are')} not "
+            f"(at positions {first_rows(bad)})"
         )
     return mass
 
@@ -342,21 +347,44 @@ def numeric_column(column: pd.Series, problems: list[str]) -> np.ndarray:
     column : pandas.Series
         Numbers of any type; its name is named in a message.
     problems : list of str
-        What stands in the way is added.
+        What stands in the way is added: how many values, the first rows, and the first value that is no number.
 
     Returns
     -------
     numpy.ndarray of float, shape (n,)
         NaN where there is no number, and everywhere where there is a problem.
+
+    Examples
+    --------
+    >>> problems = []
+    >>> numeric_column(pd.Series(["8", "9", "n/a"], name="nps"), problems).tolist()
+    [nan, nan, nan]
+    >>> problems
+    ["nps must be numbers, and 1 value is no number (rows 2: 'n/a'); correct it or code it as missing"]
     """
-    if not pd.api.types.is_numeric_dtype(column):
-        given = column.dropna()
-        dated = pd.api.types.is_datetime64_any_dtype(column)
-        if len(given) and (dated or given.map(lambda value: isinstance(value, str)).any()):
-            problems.append(f"{column.name} must be numbers, and has {given.iloc[0]!r}; convert them first")
-            return np.full(len(column), np.nan)
-    try:
+    if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=float, na_value=np.nan)
+    values, given = column.astype(object), column.notna().to_numpy()
+    text = given & values.map(lambda value: isinstance(value, str)).to_numpy(dtype=bool)
+    # The culprits first: where one word has made a column text, its numbers are text too.
+    words = given & ~values.map(_is_real).to_numpy(dtype=bool)
+    for wrong, one, many, remedy in (
+        (words, "value is no number", "values are no numbers", "correct {} or code {} as missing"),
+        (text, "value is written as text", "values are written as text", "convert {} first"),
+    ):
+        if count := int(wrong.sum()):
+            them = "it" if count == 1 else "them"
+            problems.append(
+                f"{column.name} must be numbers, and {counted(count, one, many)} (rows "
+                f"{first_rows(wrong, column.index)}: {values[wrong].iloc[0]!r}); {remedy.format(them, them)}"
+            )
+            return np.full(len(column), np.nan)
+    return values.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _is_real(value: Any) -> bool:
+    """Whether a value, be it text, is a number."""
+    try:
+        return not np.isnan(float(value))
     except (TypeError, ValueError):
-        problems.append(f"{column.name} must be numbers, and has the type {column.dtype}; convert them first")
-        return np.full(len(column), np.nan)
+        return False

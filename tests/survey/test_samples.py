@@ -1,12 +1,14 @@
 """Means, shares and covariances of samples with weights and people: other software's errors, brute force, refusals."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
 
 from crm_utils.errors import DataFloorError, ParameterError
-from crm_utils.survey.samples import mean_ratio, read_sample
+from crm_utils.survey.samples import mean_ratio, numeric_column, read_sample
 
 
 @pytest.fixture
@@ -226,7 +228,7 @@ def test_everything_wrong_is_said_at_once():
         "level must lie between 0 and 1",
         "clusters must be one column with a value for each of the 4 answers, and has the shape (2,)",
         "rating has 1 answers outside the scale 1 to 10 (rows q: 11)",
-        "rating has 1 answers that are no whole numbers (rows p: 1.5)",
+        "rating has 1 answer that is no whole number (rows p: 1.5)",
         "weights must be numbers of 0 or more, without gaps, and 2 are not (at positions 1, 3)",
     ):
         assert part in message
@@ -238,7 +240,7 @@ def test_everything_wrong_is_said_at_once():
         ({"by": [None, None]}, "by has no label"),
         ({"by": "region"}, "by must be one column with a value for each of the 2 answers, and is one value"),
         ({"by": np.ones((2, 2))}, r"has the shape \(2, 2\)"),
-        ({"weights": ["a", "b"]}, "weights must be numbers, and has 'a'; convert them first"),
+        ({"weights": ["a", "b"]}, r"weights must be numbers, and 2 values are no numbers \(rows 0, 1: 'a'\)"),
         ({"weights": 2.0}, "weights must be one column"),
         ({"scale": (10, 1)}, "lowest and the highest answer"),
         ({"scale": {"b": (1, 10)}}, "scale has no ends for answers; give a pair for every item"),
@@ -260,15 +262,39 @@ def test_groups_are_called_as_the_caller_calls_them():
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        (["8", "9"], "answers must be numbers, and has '8'"),
-        (pd.Series(pd.to_datetime(["2025-01-01"]), name="day"), "day must be numbers"),
-        ([3, np.inf], r"answers has 1 answers that are infinite \(rows 1: inf\)"),
-        (pd.Series([(1, 2), 3]), "has the type object"),
+        (["8", "9"], r"answers must be numbers, and 2 values are written as text \(rows 0, 1: '8'\); convert them"),
+        (
+            pd.Series(pd.to_datetime(["2025-01-01"]), name="day"),
+            r"day must be numbers, and 1 value is no number \(rows 0: ",
+        ),
+        (pd.Series(pd.to_timedelta([None, "2 days"])), r"1 value is no number \(rows 1: Timedelta\('2 days"),
+        ([3, np.inf], r"answers has 1 answer that is infinite \(rows 1: inf\)"),
+        ([np.inf, -np.inf], r"answers has 2 answers that are infinite \(rows 0, 1: inf\)"),
+        (pd.Series([3, (1, 2)]), r"1 value is no number \(rows 1: \(1, 2\)\); correct it or code it as missing"),
     ],
 )
 def test_answers_must_be_numbers(answers, message):
     with pytest.raises(ParameterError, match=message):
         read_sample(answers, "test")
+
+
+@pytest.mark.parametrize("dtype", [object, "string", "category"])
+def test_the_value_that_is_no_number_is_shown_and_not_those_that_are(dtype):
+    column = pd.Series(["8", "9", None, "n/a", "7", "bad"], list("pqrstu"), name="nps").astype(dtype)
+    problems = []
+    assert np.isnan(numeric_column(column, problems)).all()
+    assert problems == [
+        "nps must be numbers, and 2 values are no numbers (rows s, u: 'n/a'); correct them or code them as missing"
+    ]
+
+
+def test_numbers_of_any_type_are_numbers_and_what_is_missing_is_none():
+    problems = []
+    for column in ([Decimal("1.5"), None], pd.array([1.5, None], "Float64"), pd.Categorical([1.5, None]), [1.5, pd.NA]):
+        assert numeric_column(pd.Series(column), problems).tolist() == pytest.approx([1.5, np.nan], nan_ok=True)
+    for empty in (pd.to_datetime([None]), pd.array([None], "string"), [None], ["nan"][1:]):
+        assert np.isnan(numeric_column(pd.Series(empty), problems)).all()
+    assert problems == []
 
 
 def test_answers_there_must_be():
