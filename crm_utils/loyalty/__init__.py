@@ -19,6 +19,7 @@ from crm_utils.loyalty.economics import (
     retention_sensitivity_table,
     retention_steps,
 )
+from crm_utils.loyalty.follow_up import FollowUp, earlier_purchases, later_cancellations, later_purchases
 from crm_utils.loyalty.kinds import (
     LoyaltyKind,
     coded_kinds,
@@ -55,11 +56,8 @@ from crm_utils.loyalty.retention_model import (
 )
 from crm_utils.loyalty.stability import kind_stability, stability_table
 from crm_utils.loyalty.stated import (
-    FollowUp,
     SatisfactionTrap,
     StatedAgainstActual,
-    later_cancellations,
-    later_purchases,
     plot_satisfaction_trap,
     plot_stated,
     satisfaction_trap,
@@ -92,6 +90,7 @@ __all__ = [
     "composite_parts",
     "composite_reliability",
     "composite_table",
+    "earlier_purchases",
     "hypotheses_table",
     "kind_attrition",
     "kind_migration",
