@@ -16,6 +16,8 @@ from crm_utils.survey.answers import scale_problems
 from crm_utils.survey.samples import read_sample
 
 NPS_SCALE = (0, 10)
+# A smaller change is rounding.
+_NO_CHANGE = 1e-9
 # Answers added to those there are in the interval of a Net Promoter Score.
 _ADDED = 3
 
@@ -37,7 +39,7 @@ def csat(
     answers : array-like of float, shape (n,)
         Answers; missing where there is none.
     top : int, default 2
-        How many of the highest points of the scale count.
+        How many of the highest points of the scale count; fewer than it has, so 1 on a scale of yes and no (0 to 1).
     scale : (float, float), default (1, 10)
         Lowest and highest answer.
     weights : array-like of float, shape (n,), optional
@@ -77,7 +79,11 @@ def csat(
     """
     problems = count_problems("top", top, least=1)
     if not problems and not scale_problems(pd.DataFrame(), [], scale) and top > scale[1] - scale[0]:
-        problems.append(f"top must leave a point of the scale {scale[0]:g} to {scale[1]:g} outside, and is {top}")
+        most = int(scale[1] - scale[0])
+        remedy = f"give {most} or less" if most else "boxes are a point wide, so code the answers by whole points"
+        problems.append(
+            f"top must leave a point of the scale {scale[0]:g} to {scale[1]:g} outside, and is {top}; {remedy}"
+        )
     sample = read_sample(
         answers, "csat", weights=weights, clusters=clusters, by=by, level=level, scale=scale, problems=problems
     )
@@ -224,7 +230,8 @@ def mean_changes(
     -------
     pandas.DataFrame
         One row a change: ``from``, ``to``, ``change``, ``std_error``, ``low``, ``high``, ``verdict`` ("up", "down",
-        "cannot tell apart"). Waves with fewer than 20 people who answered are passed over.
+        "cannot tell apart"). A change below 10⁻⁹ is rounding, and none. Waves with fewer than 20 people who answered
+        are passed over.
 
     Raises
     ------
@@ -261,6 +268,7 @@ def mean_changes(
     rows = []
     for (start, before), (end, after) in steps:
         change = after.estimate - before.estimate
+        change = change if abs(change) >= _NO_CHANGE else 0.0
         # Each with its own factor: exact for the same people in both waves, and for nobody in both.
         ahead, behind = (mean.influence * np.sqrt(mean.units / (mean.units - 1)) for mean in (after, before))
         error = np.sqrt(((ahead - behind) ** 2).sum())

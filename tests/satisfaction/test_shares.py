@@ -53,6 +53,12 @@ def test_csat_counts_the_highest_points_of_the_scale():
     assert csat(ratings, scale=(1, 5)).loc["all", ["answers", "missing"]].tolist() == [6, 1]
 
 
+def test_csat_of_yes_and_no_is_the_share_of_yes():
+    found = csat([1, 0, 1, 1, None], top=1, scale=(0, 1)).loc["all"]
+    assert found[["share", "answers"]].tolist() == [0.75, 4]
+    assert csat([False, True], top=1, scale=(0, 1)).loc["all", "share"] == 0.5
+
+
 @pytest.mark.parametrize("level", [0.8, 0.99])
 def test_csat_at_other_levels(level):
     found = csat([10] * 7 + [5] * 13, level=level).loc["all"]
@@ -200,6 +206,28 @@ def test_verdicts_and_the_order_of_waves():
     assert mean_changes(ratings, ordered)["change"].tolist() == pytest.approx([1, -2])
 
 
+def test_what_does_not_change_is_not_called_a_change():
+    """The means of 33 and of 27 times 7.3 differ by rounding, and so far more than their errors."""
+    found = mean_changes([7.3] * 60, ["a"] * 33 + ["b"] * 27).iloc[0]
+    assert found["verdict"] == "cannot tell apart"
+    assert found["change"] == 0
+    assert str(found["change"]) == "0.0"
+    assert mean_changes([7.3] * 30 + [7.30001] * 30, ["a"] * 30 + ["b"] * 30)["verdict"].tolist() == ["up"]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_groups_of_a_categorical_keep_its_order(ordered):
+    names = ["wave 9", "wave 10", "wave 11", "none"]
+    waves = pd.Series(pd.Categorical(["wave 11", "wave 10", "wave 9"] * 30, names, ordered=ordered), name="wave")
+    ratings = np.arange(90) % 10
+    for measure, options in ((csat, {"scale": (0, 10)}), (net_promoter_score, {})):
+        found = measure(ratings, by=waves, **options)
+        assert found.index.tolist() == names[:3]
+        plain = measure(ratings, by=waves.astype(str), **options)
+        assert found.loc["wave 10"].equals(plain.loc["wave 10"])
+    assert mean_changes(ratings, waves)[["from", "to"]].to_numpy().tolist() == [names[:2], names[1:3]]
+
+
 def test_a_wave_of_few_people_is_passed_over():
     ratings, people = np.tile([5.0, 6, 7], 20), np.r_[np.arange(20), np.arange(20) % 5, np.arange(20)]
     waves = np.repeat(["a", "b", "c"], 20)
@@ -290,7 +318,7 @@ def test_waves_of_the_demo():
     ("options", "message"),
     [
         ({"top": 0}, "top must be a whole number of at least 1"),
-        ({"top": 10}, "top must leave a point of the scale 1 to 10 outside, and is 10"),
+        ({"top": 10}, "top must leave a point of the scale 1 to 10 outside, and is 10; give 9 or less"),
         ({"scale": (1, 8)}, r"answers has 1 answers outside the scale 1 to 8 \(rows 1: 9\)"),
         ({"scale": 10}, "lowest and the highest answer"),
         ({"top": "two", "level": 2}, "csat: 2 problems"),
@@ -301,10 +329,20 @@ def test_what_csat_refuses(options, message):
         csat([3, 9], **options)
 
 
+@pytest.mark.parametrize(
+    ("scale", "top", "remedy"),
+    [((0, 1), 2, "give 1 or less"), ((1, 5), 5, "give 4 or less"), ((0, 0.5), 1, "code the answers by whole points")],
+)
+def test_boxes_are_fewer_than_the_points_of_the_scale(scale, top, remedy):
+    message = f"top must leave a point of the scale {scale[0]:g} to {scale[1]:g} outside, and is {top}; .*{remedy}"
+    with pytest.raises(ParameterError, match=message):
+        csat([scale[0], scale[1]], top=top, scale=scale)
+
+
 @pytest.mark.parametrize("measure", [nps_points, net_promoter_score])
-@pytest.mark.parametrize(("wrong", "message"), [(11, "outside the scale 0 to 10"), (7.5, "no whole numbers")])
+@pytest.mark.parametrize(("wrong", "message"), [(11, "outside the scale 0 to 10"), (7.5, "no whole number")])
 def test_nps_is_asked_from_0_to_10(measure, wrong, message):
-    with pytest.raises(ParameterError, match=rf"{measure.__name__}: .*answers has 1 answers .*{message}"):
+    with pytest.raises(ParameterError, match=rf"{measure.__name__}: .*answers has 1 answers? .*{message}"):
         measure([3, wrong])
 
 
