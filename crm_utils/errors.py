@@ -5,10 +5,15 @@ All of them are `ValueError`, so that code which knows nothing of this package c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+
+# What a message begins with for a programmer: where it was raised.
+_PLACE = re.compile(r"(?:[a-z]\w*|(?:[A-Z]\w*\.)+\w+|(?:[A-Z][a-z]+){2,}): ")
+_NEEDING = re.compile(r"[a-z]+(?:_[a-z]+)+ needs ")
 
 
 class CrmError(ValueError):
@@ -70,10 +75,10 @@ class Problem:
         place = f"{self.table}.{self.column}" if self.column else self.table
         if self.source:
             place += f" ({self.source})"
-        counted = f"{self.count:,} row{'s' if self.count != 1 else ''}: " if self.count else ""
+        rows = f"{counted(self.count, 'row')}: " if self.count else ""
         examples = f"\n    {'; '.join(self.rows)}" if self.rows else ""
         remedy = self.remedy if self.remedy.endswith("?") else f"{self.remedy}."
-        return f"{place}: {counted}{self.rule}.{examples}\n    Remedy: {remedy}"
+        return f"{place}: {rows}{self.rule}.{examples}\n    Remedy: {remedy}"
 
 
 class ContractError(CrmError):
@@ -87,8 +92,7 @@ class ContractError(CrmError):
 
     def __init__(self, problems: Iterable[Problem]):
         self.problems = tuple(problems)
-        n = len(self.problems)
-        head = f"{n} problem{'s' if n != 1 else ''} with the data:"
+        head = f"{counted(len(self.problems), 'problem')} with the data:"
         super().__init__("\n".join([head, *(f"  {i}. {p}" for i, p in enumerate(self.problems, 1))]))
 
     def __reduce__(self):
@@ -162,7 +166,7 @@ def attempt(fit: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[A
     result : object or None
         What the call gave back; None where there is too little data, or the estimate does not converge.
     reason : str
-        Why there is none; empty where there is one.
+        Why there is none, as in `reason_of`; empty where there is one.
 
     Examples
     --------
@@ -172,7 +176,58 @@ def attempt(fit: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[A
     try:
         return fit(*arguments, **options), ""
     except (DataFloorError, ConvergenceError) as error:
-        return None, str(error)
+        return None, reason_of(error)
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error says, for people who read a page: without the name of the function that raised it.
+
+    Parameters
+    ----------
+    error : BaseException
+        The error, whose own message stays as it is.
+
+    Returns
+    -------
+    str
+        Sentences.
+
+    Examples
+    --------
+    >>> reason_of(ConvergenceError("PathModel.fit: the weights did not settle."))
+    'The weights did not settle.'
+    >>> reason_of(DataFloorError("item_shares needs answers; there is none."))
+    'This needs answers; there is none.'
+    """
+    text = _NEEDING.sub("This needs ", str(error), count=1) if _NEEDING.match(str(error)) else str(error)
+    while place := _PLACE.match(text):
+        text = text[place.end() :]
+    first = text.split(maxsplit=1)[0] if text.strip() else ""
+    # The first word may be the name of a column.
+    return text[0].upper() + text[1:] if first.isalpha() else text
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with what it counts: one of it, or several.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    noun : str
+        What, in the singular; its plural ends in s.
+
+    Returns
+    -------
+    str
+        Both.
+
+    Examples
+    --------
+    >>> counted(1, "path"), counted(1200, "case")
+    ('1 path', '1,200 cases')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def nearest_name(given: str, known: Iterable[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import level_problems, raise_problems, resampling_problems, seed_problems
-from crm_utils.errors import ConvergenceError, nearest_name
+from crm_utils.checks import is_number, level_problems, raise_problems, resampling_problems, seed_problems
+from crm_utils.errors import ConvergenceError, counted, nearest_name
 from crm_utils.intervals import percentile_interval
 from crm_utils.pls.cases import Moments, MomentSource
 from crm_utils.pls.draws import Draws
-from crm_utils.pls.estimates import Estimates, estimates, improper
+from crm_utils.pls.estimates import Estimates, Options, estimates, improper
 from crm_utils.pls.group_means import GroupMeans, group_means
 from crm_utils.pls.quantities import QUANTITIES, labels, parameter_names, values
 
@@ -27,13 +28,20 @@ INTERVALS = ("percentile", "bca")
 # BCa estimates the model once more for every unit that is drawn.
 MOST_UNITS_BCA = 5_000
 _WHERE = "PathResults.bootstrap"
+# Share of the replicates that intervals need. Consistent estimates are improper in some replicates of good data too.
+FLOOR, CONSISTENT_FLOOR = 0.9, 0.5
 
 
 def bootstrap(
-    results: PathResults, n_boot: int, *, seed: int | np.random.SeedSequence, intervals: str
+    results: PathResults,
+    n_boot: int,
+    *,
+    seed: int | np.random.SeedSequence,
+    intervals: str,
+    min_usable: float | None,
 ) -> PathBootstrap:
     """Draw cases and estimate again; see `PathResults.bootstrap`."""
-    problems = resampling_problems(n_boot, 0.95) + seed_problems(seed)
+    problems = resampling_problems(n_boot, 0.95) + seed_problems(seed) + floor_problems(min_usable)
     if intervals not in INTERVALS:
         near = nearest_name(str(intervals), INTERVALS)
         hint = f" (did you mean {near!r}?)" if near else ""
@@ -47,10 +55,25 @@ def bootstrap(
             "from which it hardly differs in large samples"
         )
         raise_problems(_WHERE, [problem])
-    return replicated(results, draws, left_out=intervals == "bca")
+    return replicated(results, draws, left_out=intervals == "bca", min_usable=min_usable)
 
 
-def replicated(results: PathResults, draws: Draws, *, left_out: bool = False) -> PathBootstrap:
+def floor_problems(min_usable: float | None) -> list[str]:
+    """Say what is wrong with the share of replicates that has to be usable, as a list of at most one problem."""
+    if min_usable is None or (is_number(min_usable) and 0 <= min_usable <= 1):
+        return []
+    return [f"min_usable must lie between 0 and 1, and is {min_usable!r}"]
+
+
+def fewest_usable(n_boot: int, min_usable: float | None, options: Options) -> int:
+    """How many of the replicates must be usable for intervals, at least; see `PathResults.bootstrap`."""
+    default = CONSISTENT_FLOOR if options.consistent else FLOOR
+    return max(2, math.ceil((default if min_usable is None else min_usable) * n_boot - 1e-9))
+
+
+def replicated(
+    results: PathResults, draws: Draws, *, left_out: bool = False, min_usable: float | None = None
+) -> PathBootstrap:
     """Estimate again from the cases drawn.
 
     Parameters
@@ -61,6 +84,8 @@ def replicated(results: PathResults, draws: Draws, *, left_out: bool = False) ->
         How often each case is drawn.
     left_out : bool, default False
         Whether to estimate without one unit at a time as well, as BCa intervals need it.
+    min_usable : float, optional
+        As in `PathResults.bootstrap`.
 
     Returns
     -------
@@ -70,7 +95,7 @@ def replicated(results: PathResults, draws: Draws, *, left_out: bool = False) ->
     Raises
     ------
     ConvergenceError
-        If fewer than two replicates can be used.
+        If too few replicates can be used.
     """
     from threadpoolctl import threadpool_limits
 
@@ -82,13 +107,86 @@ def replicated(results: PathResults, draws: Draws, *, left_out: bool = False) ->
         without = _estimated(results, source, draws.masses_without_one()) if left_out else None
     failed = ~(found.converged & np.isfinite(found.r_squared[:, list(layout.order)]).all(axis=1))
     out_of_range = ~failed & improper(found, layout, options)
-    if (failed | out_of_range).sum() > len(failed) - 2:
-        raise ConvergenceError(
-            f"{_WHERE}: of {len(failed):,} replicates {int(failed.sum()):,} could not be estimated and "
-            f"{int(out_of_range.sum()):,} were improper, so that nothing is left to take intervals from. Use more "
-            "cases, fewer items or paths, or consistent=False."
-        )
+    check_usable(results, items, found, failed | out_of_range, min_usable, where=_WHERE)
     return PathBootstrap(results, draws, failed, out_of_range, items, found, without)
+
+
+def check_usable(
+    results: PathResults,
+    items: Moments,
+    found: Estimates,
+    lost: np.ndarray,
+    min_usable: float | None,
+    *,
+    where: str,
+) -> None:
+    """Refuse intervals from the few replicates that happen to be usable: they are those of the easy cases.
+
+    Parameters
+    ----------
+    results : PathResults
+        The estimate from all cases.
+    items, found : Moments, Estimates
+        Replicates.
+    lost : numpy.ndarray of bool, shape (replicates,)
+        Which of them cannot be used.
+    min_usable : float or None
+        As in `PathResults.bootstrap`.
+    where : str
+        What the message names as its place.
+
+    Raises
+    ------
+    ConvergenceError
+        If too few are usable: how many, the most frequent reason, and what to do.
+    """
+    needed, usable = fewest_usable(len(lost), min_usable, results.options), int((~lost).sum())
+    if usable >= needed:
+        return
+    reason, remedy = _commonest_reason(results, items, found, lost)
+    raise ConvergenceError(
+        f"{where}: only {usable:,} of {len(lost):,} replicates could be used, and intervals need {needed:,}. "
+        f"The most frequent reason: {reason}. {remedy}."
+    )
+
+
+def _commonest_reason(results: PathResults, items: Moments, found: Estimates, lost: np.ndarray) -> tuple[str, str]:
+    """Why most of the replicates that are lost are lost, and what to do about it."""
+    without = np.isnan(items.means).any(axis=1)
+    flat = np.isnan(items.spreads) & ~without[:, None]
+    unsettled = ~without & ~flat.any(axis=1) & ~found.converged
+    explained = found.r_squared[:, list(results.model.layout().order)]
+    collinear = found.converged & ~np.isfinite(explained).all(axis=1) & ~results.options.consistent
+    item = results.model.items[int(flat[lost].sum(axis=0).argmax())]
+    kinds = [
+        (
+            without,
+            "there are too few answers for so many gaps, and what is missing cannot be expected from the rest",
+            "Use missing='mean', which asks less of few answers, or more answers"
+            if results.missing == "em"
+            else "Use more answers",
+        ),
+        (
+            flat.any(axis=1),
+            f"an item was the same in all cases drawn, most often {item}",
+            f"Use more answers, or leave out {item}",
+        ),
+        (unsettled, "the weights did not settle", "Use more answers, or fewer items or paths"),
+        (
+            collinear,
+            "constructs that lead to the same one could not be told apart",
+            "Use more answers, or join constructs that are hardly told apart",
+        ),
+        (
+            found.converged & ~collinear,
+            "the consistent estimates were improper",
+            "Use more answers, fewer items or paths, or consistent=False",
+        ),
+    ]
+    which, reason, remedy = max(kinds, key=lambda kind: (lost & kind[0]).sum())
+    if results.missing == "listwise" and results.cases.missing_share.any():
+        remedy = f"Use missing='mean', which keeps answers with gaps, or else: {remedy[0].lower()}{remedy[1:]}"
+    return f"{reason} ({counted(int((lost & which).sum()), 'replicate')})", remedy
 
 
 def _estimated(

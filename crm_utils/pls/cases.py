@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import DataFloorError
+from crm_utils.errors import DataFloorError, counted
 from crm_utils.pls.incomplete import Completion, complete
 from crm_utils.pls.reading import absent_problems, case_weights, cluster_codes, item_values
 
@@ -149,9 +149,11 @@ def read_cases(
         kept = ~gaps.any(axis=1)
     elif missing == "error" and gaps.any():
         listed = ", ".join(f"{item} {part:.1%}" for item, part in zip(items, share, strict=True) if part)
+        lacking = int(gaps.any(axis=1).sum())
         problems.append(
-            f"values are missing ({listed} of {len(values):,} cases; {int(gaps.any(axis=1).sum()):,} lack at "
-            "least one); choose missing='em', 'mean' or 'listwise', or fill them on purpose"
+            f"values are missing ({listed} of {counted(len(values), 'case')}; {lacking:,} "
+            f"{'lacks' if lacking == 1 else 'lack'} at least one); choose missing='em', 'mean' or 'listwise', or fill "
+            "them on purpose"
         )
     for item, column in zip(items, gaps.T, strict=True):
         if len(column) and column.all():

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import counted, nearest_name
 from crm_utils.intervals import percentile_interval
 from crm_utils.pls.bootstrap import PathBootstrap
 from crm_utils.pls.estimation import PathResults
 from crm_utils.pls.invariance import NONE, invariance_table
+from crm_utils.pls.layout import shown_name
 from crm_utils.pls.model import PathModel
 from crm_utils.pls.permutation import COMPARED, Contrast, two_sided_p
 from crm_utils.pls.quantities import labels, parameter_names, values
@@ -104,21 +105,25 @@ class GroupComparison:
             if row.failed:
                 notes.append(
                     f"{row.group!r} and {row.other!r}: the model could not be estimated under {row.failed:,} of "
-                    f"{row.failed + row.usable:,} dealt labels, which are left out."
+                    f"{row.failed + row.usable:,} dealt labels, which {'is' if row.failed == 1 else 'are'} left out."
                 )
         compared = int(self.differences()["p_value"].notna().sum())
         smallest = compared / (1 + int(self.permutations["usable"].min()))
         if smallest > 1 - self.level:
             notes.append(
-                f"{compared:,} differences of paths are looked at, and from so few permutations no adjusted p-value "
-                f"can be below {min(smallest, 1):.2f}: use at least {int(np.ceil(compared / (1 - self.level))):,}."
+                f"{counted(compared, 'difference')} of paths {'is' if compared == 1 else 'are'} looked at, and from so "
+                f"few permutations no adjusted p-value can be below {min(smallest, 1):.2f}: use at least "
+                f"{int(np.ceil(compared / (1 - self.level))):,}."
             )
         for name, bootstrap in self.bootstraps.items():
             if failed := int((~bootstrap.usable).sum()):
-                notes.append(f"Group {name!r}: {failed:,} of {bootstrap.n_boot:,} bootstrap replicates are left out.")
+                are = "is" if failed == 1 else "are"
+                notes.append(f"Group {name!r}: {failed:,} of {bootstrap.n_boot:,} bootstrap replicates {are} left out.")
         changed = self.invariance[self.invariance["invariance"] == NONE]
         for (one, other), rows in changed.groupby(["group", "other"], sort=False):
-            listed = ", ".join(f"{row.construct} (correlation {row.correlation:.5f})" for row in rows.itertuples())
+            listed = ", ".join(
+                f"{shown_name(row.construct)} (correlation {row.correlation:.5f})" for row in rows.itertuples()
+            )
             notes.append(
                 f"{one!r} and {other!r}: not quite the same composite in both groups: {listed}. Look at the weights "
                 "before paths from and to it are compared; of many cases and constructs, one may fail by a difference "

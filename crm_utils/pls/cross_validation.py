@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import ConvergenceError, DataFloorError
+from crm_utils.errors import ConvergenceError, DataFloorError, counted
 from crm_utils.pls.algebra import solve_symmetric
 from crm_utils.pls.cases import Cases, Moments, MomentSource
 from crm_utils.pls.estimates import Estimates, Options, estimates, improper
@@ -243,7 +243,7 @@ def cross_validate(
     try:
         check_cases(smallest, layout)
     except DataFloorError as error:
-        reason = str(error).partition(": ")[2].partition(", and there are")[0]
+        reason = str(error).partition(": ")[2].partition(", and there ")[0]
         raise DataFloorError(
             f"{WHERE}: {reason}, and the smallest training set has {smallest:,}. Use more folds, more cases, or fewer "
             "items or paths."
@@ -276,7 +276,8 @@ def cross_validate(
     if failed.all():
         raise ConvergenceError(
             f"{WHERE}: the model could be estimated from none of {failed.size:,} training sets, though from all cases "
-            "together. Use more folds, more cases, fewer items or paths, or consistent=False."
+            f"together. Use more folds, more cases, {'consistent=False, ' if fit.options.consistent else ''}or fewer "
+            "items or paths."
         )
     in_sample = inside.means(linear=not linear)["by_repeat"][:, 0]
     return PredictionResults(
@@ -298,8 +299,9 @@ def _linear_problem(task: _Task, slopes: np.ndarray, smallest: int) -> str:
     """Why there is no linear model; empty where there is one."""
     if smallest < task.most_predictors + 2:
         return (
-            f"The linear model regresses on {task.most_predictors} items and needs {task.most_predictors + 2} cases, "
-            f"and the smallest training set has {smallest:,}; there is no linear benchmark."
+            f"The linear model regresses on {counted(task.most_predictors, 'item')} and needs "
+            f"{task.most_predictors + 2} cases, and the smallest training set has {smallest:,}; there is no linear "
+            "benchmark."
         )
     if not np.isfinite(slopes).all():
         return "Items that predict are perfectly collinear, so that there is no linear benchmark."

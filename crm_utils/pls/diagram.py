@@ -15,7 +15,7 @@ from crm_utils.errors import nearest_name
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 from crm_utils.pls.arrangement import Arrangement, arrange
-from crm_utils.pls.layout import Layout
+from crm_utils.pls.layout import Layout, shown_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def paths_table(paths: pd.DataFrame) -> pd.DataFrame:
     """
     table = paths.reset_index()
     for end in ("from", "to"):
-        table[end] = table[end].str.replace("_", " ")
+        table[end] = table[end].map(shown_name)
     return table.rename(columns=lambda name: name.replace("_", " "))
 
 
@@ -116,7 +116,7 @@ def plot_paths(
         If labels or notes are of no construct.
     """
     raise_problems(where, _text_problems("labels", labels, layout) + _text_problems("notes", notes, layout))
-    names = {name: str((labels or {}).get(name, name.replace("_", " "))) for name in layout.constructs}
+    names = {name: str((labels or {}).get(name, shown_name(name))) for name in layout.constructs}
     notes = {name: str(note) for name, note in (notes or {}).items()}
     explained = r_squared.to_dict()
     looks = [_look(path) for path in paths.itertuples()]

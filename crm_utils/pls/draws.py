@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from crm_utils.errors import DataFloorError
+from crm_utils.errors import DataFloorError, counted
 from crm_utils.pls.cases import Cases
 
 FEWEST_CLUSTERS = 10
@@ -60,7 +60,7 @@ class Draws:
             found, numbered = np.unique(codes, return_inverse=True)
             if len(found) < FEWEST_CLUSTERS:
                 raise DataFloorError(
-                    f"{where}: the cases belong to {len(found)} clusters, and intervals need at least "
+                    f"{where}: the cases belong to {counted(len(found), 'cluster')}, and intervals need at least "
                     f"{FEWEST_CLUSTERS}. Give no clusters, and read the intervals as those of independent cases."
                 )
             self._codes, self.units = (numbered, len(found)) if units is None else (codes, units)

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import is_number, raise_problems
-from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, nearest_name
+from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, counted, nearest_name
 from crm_utils.pls.assessment import fornell_larcker, heterotrait_monotrait
 from crm_utils.pls.bootstrap import PathBootstrap, bootstrap
 from crm_utils.pls.cases import MISSING, Cases, Moments, MomentSource, read_cases
 from crm_utils.pls.estimates import Estimates, Options, estimates, improper
 from crm_utils.pls.iteration import MOST_ITERATIONS, SCHEMES
-from crm_utils.pls.layout import Layout
+from crm_utils.pls.layout import Layout, shown_name
 from crm_utils.pls.quantities import Fit, labels, parameter_names, values
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ def check_cases(cases: int, layout: Layout) -> None:
     needed, reason = max(needs, key=lambda need: need[0])
     if cases < needed:
         raise DataFloorError(
-            f"{WHERE}: {reason} needs at least {needed} cases, and there are {cases}. Use fewer items or "
-            "paths, mode A, or more cases."
+            f"{WHERE}: {reason} needs at least {needed} cases, and there {'is' if cases == 1 else 'are'} {cases}. "
+            "Use fewer items or paths, mode A, or more cases."
         )
 
 
@@ -394,23 +394,27 @@ class PathResults:
         layout, loadings = self._layout, self.estimates.loadings[0]
         notes = []
         for construct in np.flatnonzero(layout.reflective):
-            block = layout.block(construct)
+            block, name = layout.block(construct), shown_name(layout.constructs[construct])
             against = block[loadings[block] < 0]
             if 2 * len(against) == len(block):
                 names = ", ".join(layout.items[item] for item in block)
                 notes.append(
-                    f"Of the items {names} of {layout.constructs[construct]}, as many point one way as the other "
+                    f"Of the items {names} of {name}, as many point one way as the other "
                     f"(the loading of {layout.items[against[0]]} is {loadings[against[0]]:.2f}). If some run the "
                     f"other way, {_TURN}."
                 )
                 continue
             notes += [
-                f"The item {layout.items[item]} points against the others of {layout.constructs[construct]} (its "
-                f"loading is {loadings[item]:.2f}). If it runs the other way, {_TURN}; else leave it out."
+                f"The item {layout.items[item]} points against the others of {name} (its loading is "
+                f"{loadings[item]:.2f}). If it runs the other way, {_TURN}; else leave it out."
                 for item in against
             ]
         if self.cases.empty:
-            notes.append(f"{self.cases.empty:,} cases have no value for any item and are left out.")
+            one = self.cases.empty == 1
+            notes.append(
+                f"{counted(self.cases.empty, 'case')} {'has' if one else 'have'} no value for any item and "
+                f"{'is' if one else 'are'} left out."
+            )
         return tuple(notes)
 
     def summary_frame(self) -> pd.DataFrame:
@@ -492,7 +496,12 @@ class PathResults:
         )
 
     def bootstrap(
-        self, n_boot: int = 5000, *, seed: int | np.random.SeedSequence, intervals: str = "percentile"
+        self,
+        n_boot: int = 5000,
+        *,
+        seed: int | np.random.SeedSequence,
+        intervals: str = "percentile",
+        min_usable: float | None = None,
     ) -> PathBootstrap:
         """Estimate again from cases drawn with replacement.
 
@@ -509,6 +518,10 @@ class PathResults:
         intervals : {"percentile", "bca"}, default "percentile"
             Kind of interval: between percentiles of the replicates, or between those that are corrected for bias and
             skewness, for up to 5,000 cases, or clusters where the cases belong to some.
+        min_usable : float, optional
+            Share of the replicates that must be usable, from 0 to 1, and two at least. Intervals from the few that can
+            be estimated would be those of the easy cases. Default: 0.9; for consistent estimates, which are improper
+            in some replicates of good data too, 0.5.
 
         Returns
         -------
@@ -522,7 +535,7 @@ class PathResults:
         DataFloorError
             If there are clusters, and fewer than ten.
         ConvergenceError
-            If fewer than two replicates can be used.
+            If too few replicates can be used: how many, the most frequent reason, and what to do.
 
         References
         ----------
@@ -542,4 +555,4 @@ class PathResults:
         >>> bool(interval["low"] < results.paths["a", "b"] < interval["high"])
         True
         """
-        return bootstrap(self, n_boot, seed=seed, intervals=intervals)
+        return bootstrap(self, n_boot, seed=seed, intervals=intervals, min_usable=min_usable)

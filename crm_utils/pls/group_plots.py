@@ -10,6 +10,7 @@ import pandas as pd
 from crm_utils.language import tr
 from crm_utils.plotting import PALETTE, describe, new_axes
 from crm_utils.pls.comparison import GroupComparison
+from crm_utils.pls.layout import shown_name
 from crm_utils.pls.quantities import labels, parameter_names
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ def group_differences_table(result: GroupComparison, *, quantity: str = "paths")
     Returns
     -------
     pandas.DataFrame
-        One row a pair of groups and parameter: ``parameter``, ``group`` and ``other``; ``estimate``, ``estimate_low``,
-        ``estimate_high`` of the first and ``estimate_other``, ``other_low``, ``other_high`` of the second;
-        ``difference``, ``low``, ``high``, ``p_value``, ``p_adjusted``.
+        One row a pair of groups and parameter: ``parameter`` (constructs with spaces), ``group`` and ``other``;
+        ``estimate``, ``estimate_low``, ``estimate_high`` of the first and ``estimate_other``, ``other_low``,
+        ``other_high`` of the second; ``difference``, ``low``, ``high``, ``p_value``, ``p_adjusted``.
 
     Raises
     ------
@@ -41,7 +42,7 @@ def group_differences_table(result: GroupComparison, *, quantity: str = "paths")
         If the quantity is not known.
     """
     differences = result.differences(quantity)
-    names = parameter_names(labels(quantity, result.model.layout()))
+    names = [_shown(name) for name in parameter_names(labels(quantity, result.model.layout()))]
     intervals = {
         name: bootstrap.intervals(quantity, level=result.level).reset_index(drop=True)
         for name, bootstrap in result.bootstraps.items()
@@ -125,7 +126,7 @@ def plot_group_differences(result: GroupComparison, *, quantity: str = "paths", 
             parse_math=False,
         )
     ax.axvline(0, color="black", linewidth=0.8)
-    ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], parse_math=False)
+    ax.set_yticks(range(len(names)), names, parse_math=False)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.grid(visible=False, axis="y")
     shown = quantity.replace("_", " ")
@@ -141,6 +142,12 @@ def plot_group_differences(result: GroupComparison, *, quantity: str = "paths", 
     for text in legend.get_texts():
         text.set_parse_math(False)
     return describe(ax, _said(table, told, shown, result))
+
+
+def _shown(parameter: str) -> str:
+    """A parameter for people; an item keeps its name."""
+    constructs, link, item = parameter.partition(": ")
+    return f"{shown_name(constructs)}{link}{item}"
 
 
 def _differences_text(rows: pd.DataFrame, *, pair: bool, most: int) -> str:
@@ -170,7 +177,7 @@ def _said(table: pd.DataFrame, told: pd.Series, quantity: str, result: GroupComp
     )
     listed = "; ".join(
         tr("{parameter} {estimate:.2f} ({group}) against {other_estimate:.2f} ({other})").format(
-            parameter=row.parameter.replace("_", " "),
+            parameter=row.parameter,
             estimate=row.estimate,
             group=row.group,
             other_estimate=row.estimate_other,

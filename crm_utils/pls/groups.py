@@ -24,7 +24,9 @@ from crm_utils.errors import (
     DataFloorError,
     ItemWarning,
     ParameterError,
+    counted,
     nearest_name,
+    reason_of,
 )
 from crm_utils.pls.bootstrap import PathBootstrap, replicated
 from crm_utils.pls.comparison import GroupComparison, PairTest
@@ -94,7 +96,8 @@ def compare_groups(
     Returns
     -------
     GroupComparison
-        Estimates, invariance and differences.
+        Estimates, invariance and differences. What looks wrong with the items in a group is among its notes; no
+        `ItemWarning` is given, for the fit of all groups together gives it.
 
     Raises
     ------
@@ -104,11 +107,6 @@ def compare_groups(
         If a group has fewer than 20 cases, fewer than the model needs, or fewer than ten clusters: every such group.
     ConvergenceError
         If the model cannot be estimated in a group, or under fewer than 19 of the dealt labels.
-
-    Warns
-    -----
-    ItemWarning
-        If an item points against the others of its construct in a group.
 
     Notes
     -----
@@ -162,8 +160,8 @@ def compare_groups(
     notes = groups.notes(fits)
     if shared:
         notes.append(
-            f"{shared:,} clusters have cases in more than one group: labels are dealt among the cases of such a "
-            "cluster, and the bootstrap draws clusters from all groups together."
+            f"{counted(shared, 'cluster')} {'has' if shared == 1 else 'have'} cases in more than one group: labels are "
+            "dealt among the cases of such a cluster, and the bootstrap draws clusters from all groups together."
         )
     return GroupComparison(model, float(level), fits, bootstraps, tests, tuple(notes))
 
@@ -309,10 +307,11 @@ class _Groups:
             relabelings = Relabelings(first, cases.clusters, n_permutations, seeds[frozenset((one, other))])
             test = PairTest(pair.contrast([first[None]]), pair.contrast(relabelings.labels()))
             if (usable := int(test.permuted.usable.sum())) < FEWEST_PERMUTATIONS:
+                correction = ", or consistent=False" if fits[one].options.consistent else ""
                 raise ConvergenceError(
                     f"{WHERE}: for {one!r} and {other!r}, the model could be estimated under {usable:,} of "
                     f"{n_permutations:,} dealt labels, and p-values need {FEWEST_PERMUTATIONS}. Use more permutations, "
-                    "larger groups, fewer items or paths, or consistent=False."
+                    f"larger groups, fewer items or paths{correction}."
                 )
             tests[one, other] = test
         return tests
@@ -321,12 +320,9 @@ class _Groups:
         """What was left out, and what looks wrong with the items in a group."""
         notes = []
         if without := int((self.codes < 0).sum()):
-            notes.append(f"{without:,} of {len(self.codes):,} rows have no group and are left out.")
-        for name, fit in fits.items():
-            for note in fit.notes:
-                notes.append(f"Group {name!r}: {note}")
-                warnings.warn(notes[-1], ItemWarning, stacklevel=3)
-        return notes
+            have, are = ("has", "is") if without == 1 else ("have", "are")
+            notes.append(f"{without:,} of {len(self.codes):,} rows {have} no group and {are} left out.")
+        return notes + [f"Group {name!r}: {note}" for name, fit in fits.items() for note in fit.notes]
 
 
 def _by_group(names: list, work: Callable[[Any], Any]) -> dict[Any, Any]:
@@ -340,7 +336,13 @@ def _by_group(names: list, work: Callable[[Any], Any]) -> dict[Any, Any]:
     if wrong:
         kinds = {type(error) for error in wrong.values()}
         kind = next((kind for kind in (DataFloorError, ParameterError) if kind in kinds), ConvergenceError)
-        listed = " ".join(f"Group {name!r}: {error}" for name, error in wrong.items())
+        same: dict[str, list] = {}
+        for name, error in wrong.items():
+            same.setdefault(reason_of(error), []).append(name)
+        listed = " ".join(
+            f"Group{'' if len(names_of) == 1 else 's'} {', '.join(map(repr, names_of))}: {reason}"
+            for reason, names_of in same.items()
+        )
         raise kind(f"{WHERE}: {len(wrong)} of {len(names)} groups cannot be estimated. {listed}")
     return found
 

@@ -8,13 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
-from crm_utils.checks import raise_problems
-from crm_utils.errors import ConvergenceError
+from crm_utils.errors import ConvergenceError, counted
 from crm_utils.pls.expectation import NOTHING_LEFT, Expectation
 
 MOST_ITERATIONS = 2_000
 # Largest change of a mean or a product, in standard deviations, at which the moments have settled.
 _SETTLED = 1e-9
+# Pairs of items that a message names.
+_PAIRS_SHOWN = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +112,9 @@ def complete(values: np.ndarray, mass: np.ndarray, items: Sequence[str], *, regr
 
     Raises
     ------
-    ParameterError
-        If two items are never seen in one case.
     ConvergenceError
-        If items determine each other exactly, or the moments do not settle.
+        If two items are never seen in one case, there are too few cases for the number of items, items determine each
+        other exactly, or the moments do not settle.
 
     References
     ----------
@@ -131,7 +131,9 @@ def complete(values: np.ndarray, mass: np.ndarray, items: Sequence[str], *, regr
     scale = np.sqrt(np.where(variances > 0, variances, 1.0))
     standard = (values - centre) / scale
     expectation = Expectation(standard, regress=regress)
-    means, covariances = _settled(expectation, share, np.diag((variances > 0).astype(float)), items, where)
+    means, covariances = _settled(
+        expectation, share, np.diag((variances > 0).astype(float)), given[mass > 0], items, where
+    )
     completed = np.array(standard)
     precisions = expectation.precisions(covariances[None])
     for pattern in expectation.patterns:
@@ -151,7 +153,12 @@ def complete(values: np.ndarray, mass: np.ndarray, items: Sequence[str], *, regr
 
 
 def _settled(
-    expectation: Expectation, share: np.ndarray, covariances: np.ndarray, items: Sequence[str], where: str
+    expectation: Expectation,
+    share: np.ndarray,
+    covariances: np.ndarray,
+    given: np.ndarray,
+    items: Sequence[str],
+    where: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Means and covariances at which the EM algorithm stands still."""
     seen = expectation.seen
@@ -161,7 +168,7 @@ def _settled(
     for _ in range(MOST_ITERATIONS):
         means, covariances = expectation.moments(state)
         if expectation.regress:
-            _check_distinct(covariances[0], items, where)
+            _check_distinct(covariances[0], given, items, where)
         renewed = expectation.statistics(share[None], sums, means, covariances)
         change = np.abs(renewed - state).max()
         state = renewed
@@ -170,28 +177,43 @@ def _settled(
             return means[0], covariances[0]
     raise ConvergenceError(
         f"{where}: the moments of the incomplete items did not settle within {MOST_ITERATIONS:,} steps; too much "
-        "is missing at once. Leave out items that are often missing, or use missing='mean' or missing='listwise'."
+        f"is missing at once.{_often_missing(given, items)} Leave out items that are often missing, or use "
+        "missing='mean'."
     )
 
 
 def _check_together(given: np.ndarray, items: Sequence[str], where: str) -> None:
     counts = given.T.astype(float) @ given
-    raise_problems(
-        where,
-        [
-            f"no case has values of both {items[one]} and {items[other]}, so that how they go together cannot be told; "
-            "leave out one of them, or use missing='mean'"
-            for one, other in zip(*np.nonzero(np.triu(counts == 0)), strict=True)
-        ],
+    pairs = [f"{items[one]} and {items[other]}" for one, other in zip(*np.nonzero(np.triu(counts == 0)), strict=True)]
+    if pairs:
+        more = f", nor of {counted(len(pairs) - _PAIRS_SHOWN, 'more pair')}" if len(pairs) > _PAIRS_SHOWN else ""
+        raise ConvergenceError(
+            f"{where}: no case has values of both {', of both '.join(pairs[:_PAIRS_SHOWN])}{more}, so that how they go "
+            "together cannot be told. Use missing='mean', or leave out one of each pair."
+        )
+
+
+def _check_distinct(covariances: np.ndarray, given: np.ndarray, items: Sequence[str], where: str) -> None:
+    eigenvalues, vectors = np.linalg.eigh(covariances)
+    involved = (np.abs(vectors[:, eigenvalues < NOTHING_LEFT]) > 1e-4).any(axis=1)
+    if not involved.any():
+        return
+    complete, size = int(given[:, involved].all(axis=1).sum()), int(involved.sum())
+    if complete <= size:
+        raise ConvergenceError(
+            f"{where}: there are too few answers for {size:,} items: of {counted(len(given), 'case')} only "
+            f"{complete:,} {'has' if complete == 1 else 'have'} a value for each of them, and missing='em' needs more "
+            f"than there are items.{_often_missing(given, items)} Use missing='mean', or leave out items that are "
+            "often missing."
+        )
+    names = ", ".join(item for item, named in zip(items, involved, strict=True) if named)
+    raise ConvergenceError(
+        f"{where}: the items {names} determine each other exactly, so that missing='em' has no solution. Leave out "
+        "one of them, or use missing='mean' or missing='listwise'."
     )
 
 
-def _check_distinct(covariances: np.ndarray, items: Sequence[str], where: str) -> None:
-    eigenvalues, vectors = np.linalg.eigh(covariances)
-    involved = (np.abs(vectors[:, eigenvalues < NOTHING_LEFT]) > 1e-4).any(axis=1)
-    if involved.any():
-        names = ", ".join(item for item, named in zip(items, involved, strict=True) if named)
-        raise ConvergenceError(
-            f"{where}: the items {names} determine each other exactly, so that missing='em' has no solution. Leave out "
-            "one of them, or use missing='mean' or missing='listwise'."
-        )
+def _often_missing(given: np.ndarray, items: Sequence[str]) -> str:
+    """Name the items that more than half of the cases lack."""
+    names = [item for item, share in zip(items, given.mean(axis=0), strict=True) if share < 0.5]
+    return f" More than half of the cases lack {', '.join(names)}." if names else ""

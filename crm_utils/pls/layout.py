@@ -9,6 +9,27 @@ from graphlib import TopologicalSorter
 import numpy as np
 
 
+def shown_name(construct: str) -> str:
+    """Name of a construct as people read it.
+
+    Parameters
+    ----------
+    construct : str
+        Name in a model.
+
+    Returns
+    -------
+    str
+        The name with spaces. Items keep their own names, under which they are found in the data.
+
+    Examples
+    --------
+    >>> shown_name("service_quality")
+    'service quality'
+    """
+    return construct.replace("_", " ")
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """Positions of items and constructs; items are in the order of their constructs.

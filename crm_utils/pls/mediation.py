@@ -12,7 +12,7 @@ from crm_utils.checks import level_problems, raise_problems
 from crm_utils.errors import nearest_name
 from crm_utils.pls.bootstrap import PathBootstrap
 from crm_utils.pls.derived import derived_intervals
-from crm_utils.pls.layout import Layout
+from crm_utils.pls.layout import Layout, shown_name
 from crm_utils.pls.quantities import Fit
 
 COMPLEMENTARY, COMPETITIVE = "complementary", "competitive"
@@ -245,19 +245,20 @@ def mediation(
 
     table = derived_intervals(bootstrap, derive, level=level)
     direct, indirect, other, total, share = (row.rename(None) for _, row in table.iloc[:5].iterrows())
-    notes = []
+    notes, cause, effect = [], shown_name(source), shown_name(target)
     if not layout.arrows[start, end]:
         notes.append(
-            f"The model has no path {source} → {target}: the direct effect is 0 by specification, and not by test."
+            f"The model has no path {cause} → {effect}: the direct effect is 0 by specification, and not by test."
         )
     parts = [part["estimate"] for part in (direct, indirect, other) if part["estimate"]]
     if any(part * parts[0] <= 0 for part in parts):
         share = share * np.nan
         notes.append(
-            f"Parts of the effect of {source} on {target} have opposite signs, so that none has a share of the total."
+            f"Parts of the effect of {cause} on {effect} have opposite signs, so that none has a share of the total."
         )
     if lost := int((~bootstrap.usable).sum()):
-        notes.append(f"{lost:,} of {bootstrap.n_boot:,} replicates could not be used and are left out.")
+        are = "is" if lost == 1 else "are"
+        notes.append(f"{lost:,} of {bootstrap.n_boot:,} replicates could not be used and {are} left out.")
     listed = pd.DataFrame(
         {
             "route": [_written(route, layout) for route in routes],

@@ -166,7 +166,8 @@ class PathModel:
             If there are fewer cases than the regressions need.
         ConvergenceError
             If the iteration does not settle, constructs that lead to the same one are perfectly collinear, or
-            `consistent` estimates are improper, or the moments of incomplete cases do not settle.
+            `consistent` estimates are improper; or, under "em", there are too few cases for the number of items, two
+            items are never answered in one case, or the moments do not settle.
 
         Warns
         -----

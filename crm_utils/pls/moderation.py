@@ -13,7 +13,7 @@ import pandas as pd
 from crm_utils.checks import raise_problems, resampling_problems, seed_problems
 from crm_utils.errors import ConvergenceError, nearest_name
 from crm_utils.pls.algebra import solve_symmetric
-from crm_utils.pls.bootstrap import PathBootstrap
+from crm_utils.pls.bootstrap import PathBootstrap, fewest_usable, floor_problems
 from crm_utils.pls.cases import Cases, Moments
 from crm_utils.pls.derived import interval_table
 from crm_utils.pls.estimates import Estimates, improper
@@ -47,6 +47,7 @@ def moderate(
     clusters: Any = None,
     standardize: bool = True,
     tolerance: float = 1e-7,
+    min_usable: float | None = None,
 ) -> Moderation:
     """Estimate whether a moderator changes the path from source to target, in two stages.
 
@@ -78,6 +79,8 @@ def moderate(
         Whether moments of the product, too, are corrected for the unreliability of constructs of mode A with two items
         or more [3]_. The interaction suffers most from it: it shrinks by the roots of the reliabilities of source,
         moderator and target together.
+    min_usable : float, optional
+        Share of the replicates in which both stages must be usable, as in `PathResults.bootstrap`.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def moderate(
     for name, given, kind in (("model", model, PathModel), ("data", data, pd.DataFrame)):
         if not isinstance(given, kind):
             raise_problems(_WHERE, [f"{name} must be a {kind.__name__}, and is {type(given).__name__}"])
-    problems = resampling_problems(n_boot, level) + seed_problems(seed)
+    problems = resampling_problems(n_boot, level) + seed_problems(seed) + floor_problems(min_usable)
     name, added = _moderator(model, data, moderator, problems)
     problems += _path_problems(model, source, target, name)
     raise_problems(_WHERE, problems)
@@ -146,13 +149,14 @@ def moderate(
     cases = first.cases.counted()
     estimate = second.estimate(first.estimates, first.moments, iter([(range(1), cases.weights[None])]))
     second.check(estimate)
-    drawn = first.bootstrap(n_boot, seed=seed, intervals=intervals)
+    drawn = first.bootstrap(n_boot, seed=seed, intervals=intervals, min_usable=min_usable)
     replicates = second.estimate(drawn.estimates, drawn.moments, drawn.masses())
     usable = drawn.usable & second.proper(replicates)
-    if usable.sum() < 2:
+    needed = fewest_usable(n_boot, min_usable, first.options)
+    if usable.sum() < needed:
         raise ConvergenceError(
-            f"{_WHERE}: the second stage could not be estimated in {int((~usable).sum()):,} of {n_boot:,} replicates, "
-            "so that nothing is left to take intervals from. Use more cases, or consistent=False."
+            f"{_WHERE}: both stages could be estimated in only {int(usable.sum()):,} of {n_boot:,} replicates, and "
+            f"intervals need {needed:,}. Use more cases{' or consistent=False' if first.options.consistent else ''}."
         )
     left_out = None
     if drawn.left_out is not None:
@@ -354,13 +358,15 @@ class _SecondStage:
         if self.proper(estimate)[0]:
             return
         causes = [self.layout.constructs[cause] for cause in self.layout.sources(self._places[2])]
+        remedy = "another moderator, or more cases"
         reason = (
             f"the product of {self.source} and {self.moderator} is a combination of {', '.join(causes)}, so that its "
             "effect cannot be told apart"
         )
         if self.first.options.consistent:
             reason = "the consistent estimates of the second stage are improper: corrected moments are too high"
-        raise ConvergenceError(f"{_WHERE}: {reason}. Use another moderator, more cases, or consistent=False.")
+            remedy = "another moderator, more cases, or consistent=False"
+        raise ConvergenceError(f"{_WHERE}: {reason}. Use {remedy}.")
 
 
 def _two_values(cases: Cases, item: int) -> tuple[float, float] | None:
@@ -474,7 +480,8 @@ class Moderation:
         """What a reader has to know, as sentences."""
         notes = list(self.first.notes)
         if lost := int((~self.usable).sum()):
-            notes.append(f"{lost:,} of {len(self.usable):,} replicates could not be estimated and are left out.")
+            are = "is" if lost == 1 else "are"
+            notes.append(f"{lost:,} of {len(self.usable):,} replicates could not be estimated and {are} left out.")
         return tuple(notes)
 
     def summary_frame(self) -> pd.DataFrame:

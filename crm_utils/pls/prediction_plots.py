@@ -9,6 +9,7 @@ import pandas as pd
 
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
+from crm_utils.pls.layout import shown_name
 from crm_utils.pls.prediction_results import PredictionResults
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def plot_prediction(results: PredictionResults, *, ax: Axes | None = None) -> Ax
     heading = tr("RMSE: path / linear") if linear else tr("RMSE")
     ax.text(1.02, 1.01, heading, transform=ax.transAxes, fontsize=8.5)
     names = [
-        (item if item.startswith(f"{construct}_") else f"{construct}: {item}").replace("_", " ")
+        item if item.startswith(f"{construct}_") else f"{shown_name(construct)}: {item}"
         for construct, item in results.predicted_items
     ]
     ax.set_yticks(rows, names, parse_math=False)

@@ -251,9 +251,11 @@ class PredictionResults:
                 "that these would have predicted have no error in that repeat, for the benchmarks either."
             )
         if never := int(np.isnan(self.predicted).all(axis=1).sum()):
-            notes.append(f"{never:,} of {self.n_cases:,} cases were predicted in no repeat and are left out.")
+            were, are = ("was", "is") if never == 1 else ("were", "are")
+            notes.append(f"{never:,} of {self.n_cases:,} cases {were} predicted in no repeat and {are} left out.")
         if gaps := int(np.isnan(self.actual).sum()):
-            notes.append(f"{gaps:,} of {self.actual.size:,} values to be predicted are missing and have no error.")
+            are, have = ("is", "has") if gaps == 1 else ("are", "have")
+            notes.append(f"{gaps:,} of {self.actual.size:,} values to be predicted {are} missing and {have} no error.")
         return tuple(notes)
 
     def summary_frame(self) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import as_numbers, first_rows, index_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import counted, nearest_name
 
 
 def absent_problems(data: pd.DataFrame, items: Sequence[str]) -> list[str]:
@@ -33,8 +33,8 @@ def item_values(column: pd.Series, item: str, problems: list[str]) -> np.ndarray
     values = column.to_numpy(dtype=float, na_value=np.nan)
     if (endless := np.isinf(values)).any():
         problems.append(
-            f"the item {item} is infinite in {int(endless.sum()):,} rows (at positions {first_rows(endless)}); "
-            "correct them"
+            f"the item {item} is infinite in {counted(int(endless.sum()), 'row')} (at positions "
+            f"{first_rows(endless)}); correct them"
         )
     return values
 
@@ -53,13 +53,14 @@ def case_weights(data: pd.DataFrame, weights: Any, problems: list[str]) -> np.nd
         weights = data[weights]
     if np.ndim(weights) == 0 or len(weights) != len(data):
         has = "one value" if np.ndim(weights) == 0 else f"{len(weights):,}"
-        problems.append(f"weights must be one a case: data has {len(data):,} rows, weights have {has}")
+        problems.append(f"weights must be one a case: data has {counted(len(data), 'row')}, weights have {has}")
         return np.ones(len(data))
     problems += index_problems(data=data, weights=weights)
     mass = as_numbers(weights, "weights", problems)
     if (negative := mass < 0).any():
         problems.append(
-            f"weights must not be negative, and {int(negative.sum()):,} are (at positions {first_rows(negative)})"
+            f"weights must not be negative, and {int(negative.sum()):,} {'is' if negative.sum() == 1 else 'are'} (at "
+            f"positions {first_rows(negative)})"
         )
     elif len(mass) and (mass == 0).all():
         problems.append("weights are zero for every case; at least some must count")
@@ -80,13 +81,13 @@ def cluster_codes(data: pd.DataFrame, clusters: Any, problems: list[str]) -> np.
         clusters = data[clusters]
     if np.ndim(clusters) != 1 or len(clusters) != len(data):
         has = "one value" if np.ndim(clusters) == 0 else f"{len(clusters):,}"
-        problems.append(f"clusters must be one a case: data has {len(data):,} rows, clusters have {has}")
+        problems.append(f"clusters must be one a case: data has {counted(len(data), 'row')}, clusters have {has}")
         return None
     problems += index_problems(data=data, clusters=clusters)
     codes = pd.factorize(pd.Series(np.asarray(clusters)), use_na_sentinel=True)[0]
     if (unknown := codes < 0).any():
         problems.append(
-            f"clusters are missing for {int(unknown.sum()):,} cases (at positions {first_rows(unknown)}); give a case "
-            "that belongs to no other a label of its own"
+            f"clusters are missing for {counted(int(unknown.sum()), 'case')} (at positions {first_rows(unknown)}); "
+            "give a case that belongs to no other a label of its own"
         )
     return codes

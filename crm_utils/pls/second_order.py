@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import ConvergenceError, ItemWarning, nearest_name
-from crm_utils.pls.bootstrap import PathBootstrap
+from crm_utils.errors import ItemWarning, nearest_name
+from crm_utils.pls.bootstrap import PathBootstrap, check_usable
 from crm_utils.pls.cases import Cases, Moments
 from crm_utils.pls.estimates import Estimates, estimates
 from crm_utils.pls.estimation import PathResults, estimate_from
@@ -278,13 +278,18 @@ class SecondOrderResults:
         return pd.concat(parts, ignore_index=True)[["stage", "quantity", "parameter", "estimate"]]
 
     def bootstrap(
-        self, n_boot: int = 5000, *, seed: int | np.random.SeedSequence, intervals: str = "percentile"
+        self,
+        n_boot: int = 5000,
+        *,
+        seed: int | np.random.SeedSequence,
+        intervals: str = "percentile",
+        min_usable: float | None = None,
     ) -> PathBootstrap:
         """Estimate both stages again from cases drawn with replacement.
 
         Parameters
         ----------
-        n_boot, seed, intervals
+        n_boot, seed, intervals, min_usable
             As in `PathResults.bootstrap`.
 
         Returns
@@ -301,17 +306,13 @@ class SecondOrderResults:
         """
         from threadpoolctl import threadpool_limits
 
-        drawn = self.first.bootstrap(n_boot, seed=seed, intervals=intervals)
+        drawn = self.first.bootstrap(n_boot, seed=seed, intervals=intervals, min_usable=min_usable)
         with threadpool_limits(1, user_api="blas"):
             items, found = self._second(drawn.moments, drawn.estimates)
             without = None if drawn.left_out is None else self._second(*drawn.left_out)
         explained = found.r_squared[:, list(self.second.model.layout().order)]
         failed = ~(found.converged & np.isfinite(explained).all(axis=1))
-        if failed.sum() > len(failed) - 2:
-            raise ConvergenceError(
-                f"SecondOrderResults.bootstrap: {int(failed.sum()):,} of {len(failed):,} replicates could not be "
-                "estimated, so that nothing is left to take intervals from. Use more cases, or fewer items or paths."
-            )
+        check_usable(self.second, items, found, failed, min_usable, where="SecondOrderResults.bootstrap")
         draws = copy.copy(drawn.draws)
         draws.cases = self.second.cases.counted()
         return PathBootstrap(self.second, draws, failed, np.zeros_like(failed), items, found, without)

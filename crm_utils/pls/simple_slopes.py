@@ -8,6 +8,7 @@ import pandas as pd
 
 from crm_utils.language import tr
 from crm_utils.plotting import PALETTE, describe, new_axes
+from crm_utils.pls.layout import shown_name
 from crm_utils.pls.moderation import HIGH, LOW, MEAN, Moderation
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def plot_simple_slopes(result: Moderation, *, ax: Axes | None = None) -> Axes:
         The axes, with alternative text attached.
     """
     ax = new_axes(ax, figsize=(7.2, 4.6))
-    source, target, moderator = (name.replace("_", " ") for name in (result.source, result.target, result.moderator))
+    source, target, moderator = (shown_name(name) for name in (result.source, result.target, result.moderator))
     table = simple_slopes_table(result)
     slopes = result.simple_slopes.set_index("level")
     said = []

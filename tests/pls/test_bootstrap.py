@@ -149,7 +149,7 @@ def test_failed_replicates_are_counted_and_left_out():
     """An item that only one of twelve cases makes vary is constant in e^-1 of the replicates."""
     rng = np.random.default_rng(8)
     data = pd.DataFrame({"x": np.r_[1.0, np.zeros(11)], "y": rng.normal(size=12)})
-    replicates = PathModel({"a": ["x"], "b": ["y"]}, [("a", "b")]).fit(data).bootstrap(2000, seed=1)
+    replicates = PathModel({"a": ["x"], "b": ["y"]}, [("a", "b")]).fit(data).bootstrap(2000, seed=1, min_usable=0.5)
     assert replicates.failed.mean() == pytest.approx((11 / 12) ** 12, abs=0.04)
     assert not replicates.improper.any()
     assert len(replicates.replicates("paths")) == replicates.usable.sum() == 2000 - replicates.failed.sum()
@@ -157,7 +157,7 @@ def test_failed_replicates_are_counted_and_left_out():
 
 
 def test_improper_replicates_are_counted_and_left_out(planted, chain):
-    replicates = chain.fit(planted(60, loading=0.6, seed=3), consistent=True).bootstrap(300, seed=1)
+    replicates = chain.fit(planted(60, loading=0.6, seed=3), consistent=True).bootstrap(300, seed=1, min_usable=0.4)
     assert 0 < replicates.improper.sum() < 300
     assert not (replicates.improper & replicates.failed).any()
     kept = replicates.replicates("rho_a")
@@ -172,8 +172,51 @@ def test_nothing_usable_left():
     results = PathModel({"a": ["x"], "b": ["y"]}, [("a", "b")]).fit(data)
     drawn = [0 in drawn_rows(6, replicate, 12) for replicate in (0, 1)]
     assert drawn == [False, True]
-    with pytest.raises(ConvergenceError, match="of 2 replicates 1 could not be estimated and 0 were improper"):
+    with pytest.raises(ConvergenceError, match="only 1 of 2 replicates could be used, and intervals need 2"):
         results.bootstrap(2, seed=6)
+
+
+def test_the_few_replicates_that_happen_to_be_usable_give_no_intervals():
+    """The item varies in two thirds of the replicates: the ones in which its odd case is drawn."""
+    data = pd.DataFrame({"x": np.r_[1.0, np.zeros(11)], "y": np.random.default_rng(8).normal(size=12)})
+    results = PathModel({"a": ["x"], "b": ["y"]}, [("a", "b")]).fit(data)
+    usable = sum(0 in drawn_rows(1, replicate, 12) for replicate in range(100))
+    with pytest.raises(ConvergenceError) as caught:
+        results.bootstrap(100, seed=1)
+    message = str(caught.value)
+    assert f"only {usable} of 100 replicates could be used, and intervals need 90" in message
+    assert f"an item was the same in all cases drawn, most often x ({100 - usable} replicates)" in message
+    assert "leave out x" in message
+    assert "consistent=False" not in message
+    assert results.bootstrap(100, seed=1, min_usable=usable / 100).usable.sum() == usable
+    with pytest.raises(ConvergenceError, match=f"intervals need {usable + 1}"):
+        results.bootstrap(100, seed=1, min_usable=(usable + 1) / 100)
+    with pytest.raises(ParameterError, match="min_usable must lie between 0 and 1, and is 90"):
+        results.bootstrap(100, seed=1, min_usable=90)
+
+
+def test_gaps_that_few_answers_cannot_fill_are_the_reason_and_the_mean_the_remedy(planted, chain):
+    data = planted(44)
+    data = data.mask(np.random.default_rng(4).random(data.shape) < 0.25)
+    with pytest.raises(ConvergenceError, match=r"too few answers for so many gaps.*Use missing='mean'"):
+        chain.fit(data, missing="em").bootstrap(100, seed=1)
+    assert chain.fit(data, missing="mean").bootstrap(100, seed=1).usable.all()
+
+
+def test_listwise_is_told_of_the_answers_it_throws_away():
+    data = pd.DataFrame({"x": np.r_[1.0, np.zeros(11)], "y": np.random.default_rng(8).normal(size=12)})
+    data.loc[12] = [1.0, np.nan]
+    results = PathModel({"a": ["x"], "b": ["y"]}, [("a", "b")]).fit(data, missing="listwise")
+    with pytest.raises(ConvergenceError, match=r"Use missing='mean', which keeps answers with gaps, or else: use more"):
+        results.bootstrap(100, seed=1)
+
+
+def test_consistent_estimates_of_good_data_keep_their_intervals_with_some_improper_replicates(planted, chain):
+    replicates = chain.fit(planted(120, seed=2), consistent=True).bootstrap(200, seed=1)
+    assert 0.1 < replicates.improper.mean() < 0.5
+    assert replicates.intervals("paths").notna().all(axis=None)
+    with pytest.raises(ConvergenceError, match=r"the consistent estimates were improper \(.*consistent=False"):
+        chain.fit(planted(60, loading=0.6, seed=2), consistent=True).bootstrap(200, seed=1)
 
 
 def test_every_fault_at_once(sample, chain):
@@ -193,7 +236,7 @@ def test_every_fault_at_once(sample, chain):
 def test_bca_where_leaving_out_one_case_leaves_nothing_to_estimate():
     data = pd.DataFrame({"x": np.r_[1.0, np.zeros(11)], "y": np.random.default_rng(8).normal(size=12)})
     results = PathModel({"a": ["x"], "b": ["y"]}, [("a", "b")]).fit(data)
-    replicates = results.bootstrap(300, seed=1, intervals="bca")
+    replicates = results.bootstrap(300, seed=1, intervals="bca", min_usable=0.5)
     left_out = np.array([results.model.fit(data.drop(index=case)).paths.to_numpy() for case in range(1, 12)])
     found, estimate = replicates.replicates("paths").to_numpy(), results.paths.to_numpy()
     low, high = _bca(found, estimate, left_out, level=0.9)

@@ -116,7 +116,7 @@ def test_unusable_clusters(grouped, chain):
         chain.fit(grouped, clusters="persn")
     with pytest.raises(ParameterError, match="clusters have 2"):
         chain.fit(grouped, clusters=[1, 2])
-    with pytest.raises(ParameterError, match="clusters are missing for 1 cases"):
+    with pytest.raises(ParameterError, match="clusters are missing for 1 case "):
         chain.fit(grouped, clusters=grouped["person"].where(grouped.index > 0))
     with pytest.raises(ParameterError, match="clusters has its rows in another order than data"):
         chain.fit(grouped, clusters=grouped["person"].iloc[::-1])

@@ -282,8 +282,8 @@ class TestUnusable:
             chain.fit(data, weights=np.r_[-1.0, np.ones(49)])
         text = str(caught.value)
         assert "the item a1 must be numeric, and holds 'often'" in text
-        assert "the item b1 is infinite in 1 rows (at positions 5)" in text
-        assert "weights must not be negative, and 1 are (at positions 0)" in text
+        assert "the item b1 is infinite in 1 row (at positions 5)" in text
+        assert "weights must not be negative, and 1 is (at positions 0)" in text
 
     def test_numbers_held_as_objects_are_numbers(self, planted, chain):
         data = planted(50).round()

@@ -7,6 +7,7 @@ import pytest
 
 from crm_utils.errors import ParameterError
 from crm_utils.plotting import alt_text
+from crm_utils.pls import PathModel
 from crm_utils.pls.group_plots import _differences_text, group_differences_table, plot_group_differences
 from crm_utils.pls.groups import compare_groups
 
@@ -100,6 +101,15 @@ def test_nothing_told_apart_is_said(planted, chain):
     assert [text.get_text() for text in ax.texts] == ["Told apart: none"]
     assert alt_text(ax.figure) == "R squared in the groups x, y, z. Told apart: 0 of 6 differences."
     assert "By group: r squared" in (ax.get_title(), ax.get_title(loc="left"))
+
+
+def test_constructs_are_shown_with_spaces_and_items_by_their_own_names(planted):
+    data = planted(60).rename(columns={"a1": "a_q_1"})
+    model = PathModel({"high_hopes": ["a_q_1", "a2"], "b": ["b1", "b2"]}, [("high_hopes", "b")])
+    result = comparison(model, data, np.tile(["x", "y"], 30), n_permutations=19)
+    assert group_differences_table(result)["parameter"].tolist() == ["high hopes → b"]
+    ax = plot_group_differences(result, quantity="loadings")
+    assert [label.get_text() for label in ax.get_yticklabels()][:2] == ["high hopes: a_q_1", "high hopes: a2"]
 
 
 def test_an_unknown_quantity(planted, chain):

@@ -1,6 +1,7 @@
 """Groups compared: planted differences, none where there are none, clusters, and unusable input."""
 
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -232,9 +233,10 @@ def test_a_construct_points_the_same_way_in_every_group(planted):
     for item in ("b1", "b2"):
         data.loc[turned, item] *= -1
     model = PathModel({name: [f"{name}{i}" for i in (1, 2, 3)] for name in "ab"}, [("a", "b")])
-    with pytest.warns(ItemWarning) as caught:
+    with warnings.catch_warnings():
+        # The fit of all groups together has given them.
+        warnings.simplefilter("error", ItemWarning)
         comparison = compare_groups(model, data, turned, **QUICK)
-    assert [str(warning.message) for warning in caught] == list(comparison.input_notes)
     assert [note[:44] for note in comparison.input_notes] == [
         "Group True: The item b1 points against the o",
         "Group True: The item b2 points against the o",
@@ -252,7 +254,8 @@ def test_the_answer_depends_on_the_seed_alone(two, chain):
     more = compare_groups(chain, two, "market", **QUICK | {"n_permutations": 60})
     few = compare_groups(chain, two, "market", **QUICK)
     paths = [found.tests["strong", "weak"].permuted.differences["paths"] for found in (few, more)]
-    assert (paths[0] == paths[1][:39]).all()
+    # The batches are not of the same size, which moves the last digits.
+    np.testing.assert_allclose(paths[0], paths[1][:39], rtol=0, atol=1e-9)
 
 
 def test_everything_wrong_is_said_at_once(two, chain):
@@ -321,19 +324,22 @@ def test_groups_that_are_too_small_are_named(two, chain):
     wide["b1"] = two["b1"][:60]
     with pytest.raises(DataFloorError, match=r"Group 'small'.*24 items of a \(mode B\) needs at least 26 cases"):
         compare_groups(model, wide, np.where(wide.index < 22, "small", "large"), **QUICK)
-    with pytest.raises(DataFloorError, match=r"2 of 2 groups cannot be estimated.*belong to 1 clusters"):
+    with pytest.raises(
+        DataFloorError,
+        match=r"2 of 2 groups cannot be estimated.*Groups 'strong', 'weak': The cases belong to 1 cluster,",
+    ):
         compare_groups(chain, two, "market", clusters="market", **QUICK)
 
 
 def test_a_group_of_which_too_little_is_left_is_named(two, chain):
     data = two.assign(b1=two["b1"].where((two["market"] == "weak") | (two.index < 8)))
-    with pytest.raises(DataFloorError, match=r"1 of 2 groups.*Group 'strong': only 8 cases are left.*use missing='em'"):
+    with pytest.raises(DataFloorError, match=r"1 of 2 groups.*Group 'strong': Only 8 cases are left.*use missing='em'"):
         compare_groups(chain, data, "market", missing="listwise", **QUICK)
 
 
 def test_a_group_in_which_an_item_says_nothing_is_named(two, chain):
     data = two.assign(b1=two["b1"].where(two["market"] == "weak", 5.0))
-    with pytest.raises(ParameterError, match=r"1 of 2 groups.*Group 'strong'.*the item b1 is 5 for all 150 cases"):
+    with pytest.raises(ParameterError, match=r"1 of 2 groups.*Group 'strong': The item b1 is 5 for all 150 cases"):
         compare_groups(chain, data, "market", **QUICK)
 
 

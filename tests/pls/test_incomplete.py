@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
-from crm_utils.errors import ConvergenceError, ParameterError
+from crm_utils.errors import ConvergenceError
 from crm_utils.pls import PathModel
 from crm_utils.pls.incomplete import complete
 
@@ -120,7 +120,7 @@ def test_replicates_in_which_items_determine_each_other_are_counted_as_failed(ch
     """Sixty cases of which three in ten values are missing: some replicates leave too few to tell nine items apart."""
     full = planted(60)
     data = pd.DataFrame(holes(full.to_numpy(), 0.3, seed=4), columns=full.columns)
-    bootstrap = chain.fit(data, missing="em").bootstrap(60, seed=11)
+    bootstrap = chain.fit(data, missing="em").bootstrap(60, seed=11, min_usable=0.3)
     assert 0 < bootstrap.failed.sum() < 60
     assert bootstrap.intervals("paths").notna().all(axis=None)
     drawn = [rows for rows, failed in zip(drawn_rows(11, 60, 60), bootstrap.failed, strict=True) if failed]
@@ -203,7 +203,7 @@ def test_scores_of_incomplete_cases_are_there_and_the_share_is_told(sample, chai
 def test_a_case_without_any_value_is_left_out_and_counted(sample, chain):
     data = sample.copy()
     data.iloc[5] = np.nan
-    with pytest.warns(UserWarning, match="1 cases have no value for any item"):
+    with pytest.warns(UserWarning, match="1 case has no value for any item"):
         results = chain.fit(data, missing="em")
     assert results.n_cases == 399
     pd.testing.assert_series_equal(results.paths, chain.fit(data.drop(index=5), missing="em").paths)
@@ -228,8 +228,35 @@ def test_items_never_seen_together(chain, planted):
     data = planted(200)
     data.loc[:99, "a1"] = np.nan
     data.loc[100:, "b1"] = np.nan
-    with pytest.raises(ParameterError, match="values of both a1 and b1"):
+    with pytest.raises(ConvergenceError, match=r"values of both a1 and b1, so that .*Use missing='mean'"):
         chain.fit(data, missing="em")
+    assert chain.fit(data, missing="mean").n_cases == 200
+    # Each of four quarters is asked other items: more pairs than a message names.
+    for quarter, name in enumerate(["a2", "a3", "b2", "b3"]):
+        data[name] = data[name].where(data.index % 4 == quarter)
+    with pytest.raises(ConvergenceError, match="a1 and b1, of both a2 and a3, of both a2 and b2, nor of 4 more pairs"):
+        chain.fit(data, missing="em")
+
+
+def test_too_few_answers_for_the_number_of_items_are_called_so(chain, planted):
+    """Of nine items and thirty cases, six are complete."""
+    data = planted(30)
+    data.loc[6:, "a1"] = data.loc[6:, "a1"].where(data.index[6:] % 3 == 0)
+    data.loc[6:, "c3"] = data.loc[6:, "c3"].where(data.index[6:] % 3 == 1)
+    data.loc[6:, "b2"] = data.loc[6:, "b2"].where(data.index[6:] % 3 == 2)
+    with pytest.raises(ConvergenceError) as caught:
+        chain.fit(data, missing="em")
+    message = str(caught.value)
+    assert "too few answers for 9 items: of 30 cases only 6 have a value for each of them" in message
+    assert "More than half of the cases lack a1, b2, c3. Use missing='mean'" in message
+    assert "exactly" not in message
+    assert chain.fit(data, missing="mean").n_cases == 30
+
+
+def test_one_gap_in_a_small_survey_is_no_reason(chain, planted):
+    data = planted(60)
+    data.loc[0, "a1"] = np.nan
+    assert chain.fit(data, missing="em").n_cases == 60
 
 
 def test_items_that_determine_each_other(chain, planted):

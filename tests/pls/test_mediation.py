@@ -191,7 +191,7 @@ def test_replicates_that_were_lost_are_told_and_left_out(intervals):
     """The item of value is constant without the first case."""
     rng = np.random.default_rng(8)
     data = pd.DataFrame({"v": np.r_[1.0, np.zeros(11)], "s": rng.normal(size=12), "l": rng.normal(size=12)})
-    replicates = PathModel(SINGLE, CHAIN).fit(data).bootstrap(50, seed=1, intervals=intervals)
+    replicates = PathModel(SINGLE, CHAIN).fit(data).bootstrap(50, seed=1, intervals=intervals, min_usable=0.5)
     found = mediation(replicates, "value", "loyalty")
     assert found.notes[-1] == f"{replicates.failed.sum()} of 50 replicates could not be used and are left out."
     indirect = replicates.intervals("indirect_effects").loc[("value", "loyalty")]

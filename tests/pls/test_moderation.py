@@ -357,13 +357,17 @@ def test_failed_replicates_are_counted_and_left_out(two_groups):
     """A moderator that only two of sixty cases have is constant in about e^-2 of the replicates."""
     model, data = two_groups
     data = data.iloc[:60].assign(strong=np.r_[1, 1, np.zeros(58)])
-    found = moderate(model, data, source="x", target="y", moderator="strong", n_boot=300, seed=1)
+    found = moderate(model, data, source="x", target="y", moderator="strong", n_boot=300, seed=1, min_usable=0.4)
     lost = (~found.usable).sum()
     assert lost > (~found.bootstrap.usable).sum() > 0
     assert found.notes[-1] == f"{lost} of 300 replicates could not be estimated and are left out."
     assert len(found.replicates) == 300 - lost
     assert np.isfinite(found.replicates.to_numpy()).all()
     assert found.summary_frame()[NUMBERS].notna().all(axis=None)
+    with pytest.raises(ConvergenceError, match=f"only {300 - lost} of 300 replicates, and intervals need 240"):
+        moderate(model, data, source="x", target="y", moderator="strong", n_boot=300, seed=1, min_usable=0.8)
+    with pytest.raises(ParameterError, match="min_usable must lie between 0 and 1"):
+        moderate(model, data, source="x", target="y", moderator="strong", n_boot=300, seed=1, min_usable=2)
 
 
 def test_inputs_stay_as_they_are(two_groups):

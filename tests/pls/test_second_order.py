@@ -1,6 +1,7 @@
 """Second-order constructs: against other software, the plain model and refits; planted truth; input checks."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from crm_utils.errors import ConvergenceError, ItemWarning, ParameterError
 from crm_utils.pls import Construct, PathModel
 from crm_utils.pls.bootstrap import _bca
+from crm_utils.pls.estimates import estimates
 from crm_utils.pls.mediation import mediation
 from crm_utils.pls.second_order import SecondOrder, SecondOrderModel
 
@@ -279,8 +281,8 @@ def test_replicates_that_fail_in_the_first_stage_have_failed():
     model = SecondOrderModel({**blocks, "quality": SecondOrder(["product", "service"])}, [("quality", "loyalty")])
     with pytest.warns(ItemWarning, match="as many point one way"):
         results = model.fit(data)
-    replicates = results.bootstrap(400, seed=1)
-    first = results.first.bootstrap(400, seed=1)
+    replicates = results.bootstrap(400, seed=1, min_usable=0.5)
+    first = results.first.bootstrap(400, seed=1, min_usable=0.5)
     assert replicates.failed.mean() == pytest.approx((14 / 15) ** 15, abs=0.08)
     assert (replicates.failed >= first.failed).all()
     assert np.isfinite(replicates.intervals("paths")).all(axis=None)
@@ -290,8 +292,21 @@ def test_replicates_that_fail_in_the_first_stage_have_failed():
         for seed, children in drawn.items()
         if any(0 not in np.random.default_rng(child).integers(0, 15, 15) for child in children)
     )
-    with pytest.raises(ConvergenceError, match="of 2 replicates"):
+    with pytest.raises(ConvergenceError, match=r"only [01] of 2 replicates could be used, and intervals need 2"):
         results.bootstrap(2, seed=lost)
+
+
+def test_second_stages_that_fail_too_often_give_no_intervals(model, monkeypatch):
+    results = model.fit(people(60))
+
+    def unsettled(items, *given, **options):
+        found = estimates(items, *given, **options)
+        return replace(found, converged=np.arange(len(found.converged)) % 5 > 0)
+
+    monkeypatch.setattr("crm_utils.pls.second_order.estimates", unsettled)
+    with pytest.raises(ConvergenceError, match=r"SecondOrderResults.bootstrap: only 40 of 50 .* did not settle"):
+        results.bootstrap(50, seed=1)
+    assert results.bootstrap(50, seed=1, min_usable=0.8).failed.sum() == 10
 
 
 def test_a_replicate_has_failed_where_its_first_stage_did_not_converge(model, monkeypatch):
@@ -299,7 +314,7 @@ def test_a_replicate_has_failed_where_its_first_stage_did_not_converge(model, mo
     first = results.first.bootstrap(100, seed=1)
     limit = int(np.median(first.estimates.iterations))
     monkeypatch.setattr("crm_utils.pls.iteration.MOST_ITERATIONS", limit)
-    replicates = results.bootstrap(100, seed=1)
+    replicates = results.bootstrap(100, seed=1, min_usable=0)
     stopped = first.estimates.iterations > limit
     assert 0 < stopped.sum() < 100
     assert replicates.failed[stopped].all()
@@ -335,7 +350,7 @@ def test_what_both_stages_notice_is_said_once(model):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(data, missing="em")
-    assert ["1 cases have no value" in str(each.message) for each in caught] == [True]
+    assert ["1 case has no value" in str(each.message) for each in caught] == [True]
 
 
 def test_a_component_that_points_against_the_others_is_told():
