@@ -40,9 +40,15 @@ from crm_utils.satisfaction.peak_end import (
     plot_peak_end,
 )
 from crm_utils.satisfaction.rollup import company_indices, plot_roll_up, roll_up, roll_up_changes, roll_up_table
-from crm_utils.satisfaction.servqual import plot_servqual, servqual_gaps, servqual_overall, servqual_table
-from crm_utils.satisfaction.servqual_answers import servqual_items
-from crm_utils.satisfaction.servqual_ranks import servqual_differences, servqual_ranking
+from crm_utils.satisfaction.servqual import (
+    plot_servqual,
+    servqual_gaps,
+    servqual_overall,
+    servqual_table,
+    servqual_text,
+)
+from crm_utils.satisfaction.servqual_answers import servqual_items, servqual_notes
+from crm_utils.satisfaction.servqual_ranks import servqual_differences, servqual_ranking, servqual_ranking_text
 from crm_utils.satisfaction.servqual_reliability import servqual_reliability
 from crm_utils.satisfaction.shares import answers_needed, csat, mean_changes, net_promoter_score, nps_points
 from crm_utils.satisfaction.short_form import reliability_of, short_form_agreement, short_form_index, short_form_scores
@@ -99,10 +105,13 @@ __all__ = [
     "servqual_differences",
     "servqual_gaps",
     "servqual_items",
+    "servqual_notes",
     "servqual_overall",
     "servqual_ranking",
+    "servqual_ranking_text",
     "servqual_reliability",
     "servqual_table",
+    "servqual_text",
     "short_form_agreement",
     "short_form_index",
     "short_form_scores",

@@ -8,10 +8,19 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import index_problems, raise_problems
-from crm_utils.language import tr
+from crm_utils.language import counted, tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
-from crm_utils.satisfaction.index import FEWEST_CASES
-from crm_utils.satisfaction.servqual_answers import STATED, Importance, ServqualItems, mean_with_interval, read_servqual
+from crm_utils.satisfaction.index import FEWEST_CASES, without_empty_notes
+from crm_utils.satisfaction.servqual_answers import (
+    LEAST_POINTS,
+    STATED,
+    Importance,
+    ServqualItems,
+    answers_and_note,
+    mean_with_interval,
+    read_servqual,
+    signed_points,
+)
 from crm_utils.survey.samples import Sample, numeric_column
 
 if TYPE_CHECKING:
@@ -39,7 +48,8 @@ def servqual_gaps(
     answers : pandas.DataFrame
         Has the items as columns, and those of the importance.
     items : mapping of str to (sequence of str, sequence of str), optional
-        Expectation items and perception items by dimension, in pairs. Default: by their names (`servqual_items`).
+        Expectation items and perception items by dimension, in pairs. Default: by their names (`servqual_items`), and
+        what cannot be used is left out (`servqual_notes` says what and why).
     importance : "stated", mapping of str to str, mapping of str to float, or None, default "stated"
         Points that each respondent gave each dimension, in columns ``sq_importance_<dimension>`` where there are any,
         or in the columns named; or weights, the same for all; or None, to weigh nothing. Points count as shares of the
@@ -60,9 +70,10 @@ def servqual_gaps(
     pandas.DataFrame
         By dimension (within groups, where there are any): means of ``expectation``, ``perception`` and ``gap``, whose
         ``std_error`` (linearised), ``low`` and ``high`` (Student's t); ``answers`` (respondents with a gap),
-        ``missing``. With importance also its mean share ``importance``, and ``weighted_gap``, ``weighted_low``,
-        ``weighted_high``: the mean of the respondents' gaps times their shares, of those who have all of both, so that
-        the dimensions add up to the weighted gap of `servqual_overall`.
+        ``missing``; ``note``, empty or "fewer than 20 people: no interval", where error and interval are NaN. With
+        importance also its mean share ``importance``, and ``weighted_gap``, ``weighted_low``, ``weighted_high``: the
+        mean of the respondents' gaps times their shares, of those who have all of both, so that the dimensions add up
+        to the weighted gap of `servqual_overall`.
 
     Raises
     ------
@@ -104,7 +115,7 @@ def servqual_gaps(
                 row["importance"] = gaps.sample.mean(gaps.importance[:, place], group).estimate
                 row |= {"weighted_gap": share["weighted_gap"]}
                 row |= {"weighted_low": share["low"], "weighted_high": share["high"]}
-            found.append(row | gaps.sample.counts(gap, group))
+            found.append(row | answers_and_note(gaps.sample, gap, group))
         return found
 
     return gaps.table(rows, ["dimension"], by)
@@ -140,9 +151,10 @@ def servqual_overall(
         By ``score`` (within groups, where there are any): "servqual" (mean gap of all dimensions), "servperf" (mean
         perception), and with importance "weighted servqual", "weighted servperf" (weighted by each respondent's own
         shares); their ``mean``, ``std_error``, ``low``, ``high``, ``answers`` (respondents with every dimension, and
-        importance where it counts), ``missing``. With an outcome, of respondents with all scores and the outcome:
-        ``correlation`` with it, ``correlation_low``, ``correlation_high``; and ``advantage``, by how much it exceeds
-        that of "servqual", ``advantage_low``, ``advantage_high`` (intervals linearised; NaN for fewer than 20 people).
+        importance where it counts), ``missing``, ``note`` as in `servqual_gaps`. With an outcome, of respondents with
+        all scores and the outcome: ``correlation`` with it, ``correlation_low``, ``correlation_high``; and
+        ``advantage``, by how much it exceeds that of "servqual", ``advantage_low``, ``advantage_high`` (intervals
+        linearised; NaN for fewer than 20 people).
 
     Raises
     ------
@@ -180,7 +192,7 @@ def servqual_overall(
         found = [
             {"score": name}
             | mean_with_interval(gaps.sample, values, group, level, "mean")
-            | gaps.sample.counts(values, group)
+            | answers_and_note(gaps.sample, values, group)
             for name, values in scores.items()
         ]
         if target is not None:
@@ -233,21 +245,79 @@ def servqual_table(gaps: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``dimension``, ``expectation``, ``perception``, ``gap``, ``low``, ``high`` and, where there are, ``importance``
-        (share) and ``weighted gap``, by which the rows are then sorted.
+        (share) and ``weighted gap``, by which the rows are then sorted; ``answers``, and notes where there are any.
 
     Raises
     ------
     ParameterError
         If the gaps are of several groups.
     """
-    if gaps.index.nlevels > 1:
-        groups = ", ".join(map(str, gaps.index.unique(0)))
-        raise_problems("servqual_table", [f"gaps are of several groups ({groups}); choose one: gaps.loc[group]"])
+    _check_one_group(gaps, "servqual_table")
     table = gaps.sort_values("weighted_gap" if "weighted_gap" in gaps else "gap", kind="stable").reset_index()
     table["dimension"] = table["dimension"].str.replace("_", " ")
-    kept = ["dimension", "expectation", "perception", "gap", "low", "high", "importance", "weighted_gap"]
-    return table[[name for name in kept if name in table]].rename(
+    kept = ["dimension", "expectation", "perception", "gap", "low", "high", "importance", "weighted_gap", "answers",
+            "note"]  # fmt: skip
+    return without_empty_notes(table[[name for name in kept if name in table]]).rename(
         columns={"weighted_gap": "weighted gap", "importance": "importance share"}
+    )
+
+
+def _check_one_group(gaps: pd.DataFrame, where: str) -> None:
+    if gaps.index.nlevels > 1:
+        groups = ", ".join(map(str, gaps.index.unique(0)))
+        raise_problems(where, [f"gaps are of several groups ({groups}); choose one: gaps.loc[group]"])
+
+
+def servqual_text(gaps: pd.DataFrame) -> str:
+    """Say in which dimension service falls furthest short of what is expected, or that it does in none.
+
+    Parameters
+    ----------
+    gaps : pandas.DataFrame
+        From `servqual_gaps`, of everybody or of one group.
+
+    Returns
+    -------
+    str
+        One sentence, with the gap and its interval, or the number of answers where these are too few for one.
+
+    Raises
+    ------
+    ParameterError
+        If the gaps are of several groups.
+
+    Examples
+    --------
+    >>> answers = pd.DataFrame({"e1": [9, 8, 8] * 9, "p1": [7, 8, 6] * 9, "e2": [6, 7, 6] * 9, "p2": [6, 6, 7] * 9})
+    >>> items = {"speed": (["e1"], ["p1"]), "looks": (["e2"], ["p2"])}
+    >>> servqual_text(servqual_gaps(answers, items))
+    'Service falls furthest short in speed: -1.33 points (-1.71 to -0.95).'
+    >>> servqual_text(servqual_gaps(answers + {"e1": -2, "p1": 0, "e2": 0, "p2": 0}, items))
+    'No dimension falls short; the lowest gap is that of looks: 0.00 points (-0.33 to +0.33).'
+    """
+    _check_one_group(gaps, "servqual_text")
+    known = gaps["gap"].dropna()
+    if known.empty:
+        return tr("There is no gap: nobody answered both items of a pair.")
+    lowest = gaps.loc[known.idxmin()]
+    short = lowest["gap"] <= -LEAST_POINTS
+    if len(gaps) == 1:
+        template = tr("Service falls short in {name}: {gap} points ({interval}){doubt}.")
+        if not short:
+            template = tr("Service does not fall short in {name}: {gap} points ({interval}).")
+    elif short:
+        template = tr("Service falls furthest short in {name}: {gap} points ({interval}){doubt}.")
+    else:
+        template = tr("No dimension falls short; the lowest gap is that of {name}: {gap} points ({interval}).")
+    if np.isnan(lowest["low"]):
+        interval = tr("of {answers}, too few for an interval").format(answers=counted(int(lowest["answers"]), "answer"))
+    else:
+        interval = tr("{low} to {high}").format(low=signed_points(lowest["low"]), high=signed_points(lowest["high"]))
+    return template.format(
+        name=str(lowest.name).replace("_", " "),
+        gap=signed_points(lowest["gap"]),
+        interval=interval,
+        doubt=tr(", which chance can explain") if lowest["high"] >= 0 else "",
     )
 
 
@@ -281,8 +351,9 @@ def plot_servqual(gaps: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.plot(table[column], rows, marker, color=colour, markersize=8, label=name)
     for row, line in enumerate(table.itertuples()):
         if np.isfinite(line.gap):
+            interval = f" ({signed_points(line.low)} … {signed_points(line.high)})" if np.isfinite(line.low) else ""
             ax.annotate(
-                f"{_signed(line.gap)} ({_signed(line.low)} … {_signed(line.high)})",
+                f"{signed_points(line.gap)}{interval}",
                 (max(line.expectation, line.perception), row),
                 xytext=(9, 0),
                 textcoords="offset points",
@@ -307,13 +378,8 @@ def plot_servqual(gaps: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set(xlabel=tr("Mean answer (right: gap and interval)"), title=tr("What customers expect and perceive"))
     listed = "; ".join(
         tr("{name} {expectation:.2f}, {perception:.2f}, gap {gap}").format(
-            name=line.dimension, expectation=line.expectation, perception=line.perception, gap=_signed(line.gap)
+            name=line.dimension, expectation=line.expectation, perception=line.perception, gap=signed_points(line.gap)
         )
         for line in table.itertuples()
     )
     return describe(ax, tr("Mean expectation and perception by dimension: {listed}.").format(listed=listed))
-
-
-def _signed(points: float) -> str:
-    """Points with a sign, and nothing without: not −0.00."""
-    return f"{points:+.2f}" if abs(points) >= 0.005 else "0.00"

@@ -12,6 +12,8 @@ import pandas as pd
 
 from crm_utils.checks import first_rows, is_number, missing_columns, raise_problems
 from crm_utils.errors import DataFloorError
+from crm_utils.language import counted, listed, tr
+from crm_utils.satisfaction.index import FEWEST_CASES
 from crm_utils.survey.samples import Sample, numeric_column, read_sample
 
 RATER = ("reliability", "assurance", "tangibles", "empathy", "responsiveness")
@@ -19,6 +21,11 @@ STATED = "stated"
 ServqualItems = Mapping[str, tuple[Sequence[str], Sequence[str]]]
 Importance = str | Mapping[str, str | float] | None
 _EXPECTED, _PERCEIVED, _IMPORTANCE = "sq_exp_", "sq_per_", "sq_importance_"
+# Fewer points than this read as 0.00.
+LEAST_POINTS = 0.005
+# What stands in the way of a pair of items: one of these, and the items that it is about.
+_Fault = tuple[str, str]
+_ABSENT, _EMPTY = "the survey has no {names}", "there are no answers to {names}"
 
 
 def servqual_items(answers: pd.DataFrame) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -34,12 +41,15 @@ def servqual_items(answers: pd.DataFrame) -> dict[str, tuple[tuple[str, ...], tu
     -------
     dict of str to (tuple of str, tuple of str)
         Expectation items and perception items by dimension, in pairs: what the functions of this module take as
-        `items`. The five dimensions of SERVQUAL [1]_ (RATER) come first.
+        `items`. The five dimensions of SERVQUAL [1]_ (RATER) come first. What has no partner or no answers is left
+        out (`servqual_notes` says so).
 
     Raises
     ------
     ParameterError
-        If there are no such columns, or one lacks its partner.
+        If there are no such columns.
+    DataFloorError
+        If no pair is left.
 
     References
     ----------
@@ -48,26 +58,103 @@ def servqual_items(answers: pd.DataFrame) -> dict[str, tuple[tuple[str, ...], tu
 
     Examples
     --------
-    >>> servqual_items(pd.DataFrame(columns=["sq_exp_empathy_1", "sq_per_empathy_1", "nps"]))
+    >>> servqual_items(pd.DataFrame({"sq_exp_empathy_1": [9, 8], "sq_per_empathy_1": [7, 8], "nps": [9, 10]}))
     {'empathy': (('sq_exp_empathy_1',), ('sq_per_empathy_1',))}
     """
+    found, faults = _named_pairs(answers)
+    if not found and not faults:
+        columns = f"{_EXPECTED}<dimension>_<number> and {_PERCEIVED}<dimension>_<number>"
+        raise_problems("servqual_items", [f"answers have no columns {columns}; name the items of each dimension"])
+    if not found:
+        reasons = " ".join(_fault_notes(found, faults))
+        raise DataFloorError(f"servqual_items needs a pair of items that somebody answered; there is none. {reasons}")
+    return {
+        dimension: tuple(tuple(f"{side}{dimension}_{number}" for number in numbers) for side in (_EXPECTED, _PERCEIVED))
+        for dimension, numbers in found.items()
+    }
+
+
+def servqual_notes(answers: pd.DataFrame) -> tuple[str, ...]:
+    """Say what of a survey's SERVQUAL items and importance is not used, and why.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame
+        The survey, with columns as in `servqual_items`, and ``sq_importance_<dimension>`` where importance was asked.
+
+    Returns
+    -------
+    tuple of str
+        One sentence each; none where everything is used.
+
+    Examples
+    --------
+    >>> items = ("sq_exp_empathy_1", "sq_per_empathy_1", "sq_exp_empathy_2", "sq_per_tangibles_1")
+    >>> for note in servqual_notes(pd.DataFrame({item: [9, 8] for item in items})):
+    ...     print(note)
+    The dimension tangibles is left out: the survey has no sq_exp_tangibles_1.
+    Of empathy, 1 pair of items is left out: the survey has no sq_per_empathy_2.
+    """
+    found, faults = _named_pairs(answers)
+    _, unused = _stated_importance(answers, list(found))
+    return (*_fault_notes(found, faults), *filter(None, [unused]))
+
+
+def _named_pairs(answers: pd.DataFrame) -> tuple[dict[str, list[str]], dict[str, list[_Fault]]]:
+    """Numbers of the usable pairs of items, and what is wrong with the others; both by dimension."""
     pattern = re.compile(rf"(?:{_EXPECTED}|{_PERCEIVED})(.+)_(\d+)")
     numbers: dict[str, set[str]] = {}
     for name in answers:
         if match := pattern.fullmatch(str(name)):
             numbers.setdefault(match[1], set()).add(match[2])
-    if not numbers:
-        columns = f"{_EXPECTED}<dimension>_<number> and {_PERCEIVED}<dimension>_<number>"
-        raise_problems("servqual_items", [f"answers have no columns {columns}; name the items of each dimension"])
-    items = {
-        dimension: tuple(
-            tuple(f"{side}{dimension}_{number}" for number in sorted(numbers[dimension], key=int))
-            for side in (_EXPECTED, _PERCEIVED)
-        )
-        for dimension in sorted(numbers, key=lambda name: RATER.index(name) if name in RATER else len(RATER))
-    }
-    raise_problems("servqual_items", missing_columns(answers, _names(items), "answers"))
-    return items
+    found, faults = {}, {}
+    for dimension in sorted(numbers, key=lambda name: RATER.index(name) if name in RATER else len(RATER)):
+        for number in sorted(numbers[dimension], key=int):
+            if fault := _pair_fault(answers, [f"{side}{dimension}_{number}" for side in (_EXPECTED, _PERCEIVED)]):
+                faults.setdefault(dimension, []).append(fault)
+            else:
+                found.setdefault(dimension, []).append(number)
+    return found, faults
+
+
+def _pair_fault(answers: pd.DataFrame, pair: list[str]) -> _Fault | None:
+    if absent := [item for item in pair if item not in answers]:
+        return _ABSENT, absent[0]
+    given = answers[pair].notna()
+    if empty := [item for item in pair if not given[item].any()]:
+        return _EMPTY, listed(empty)
+    if not given.all(axis=1).any():
+        return _EMPTY, tr("{item} together with {partner}").format(item=pair[0], partner=pair[1])
+    return None
+
+
+def _fault_notes(found: dict[str, list[str]], faults: dict[str, list[_Fault]]) -> list[str]:
+    notes = []
+    for dimension, of_dimension in faults.items():
+        reasons = [
+            tr(kind).format(names=listed(names for fault, names in of_dimension if fault == kind))
+            for kind in dict.fromkeys(fault for fault, _ in of_dimension)
+        ]
+        template = tr("The dimension {name} is left out: {reasons}.")
+        if dimension in found:
+            template = tr("Of {name}, {pairs} left out: {reasons}.")
+        pairs = counted(len(of_dimension), "pair of items is", "pairs of items are")
+        notes.append(template.format(name=dimension.replace("_", " "), pairs=pairs, reasons="; ".join(reasons)))
+    return notes
+
+
+def _stated_importance(answers: pd.DataFrame, dimensions: list[str]) -> tuple[dict[str, str] | None, str]:
+    """Columns of the points that respondents gave; or None, and the reason where they were asked for points."""
+    columns = {dimension: f"{_IMPORTANCE}{dimension}" for dimension in dimensions}
+    lacking = [dimension.replace("_", " ") for dimension, column in columns.items() if column not in answers]
+    if len(lacking) == len(columns):
+        return None, ""
+    if lacking:
+        return None, tr("Importance is not used: it was not asked for {names}.").format(names=listed(lacking))
+    points = answers[list(columns.values())]
+    if not (points.notna().all(axis=1) & (points != 0).any(axis=1)).any():
+        return None, tr("Importance is not used: nobody gave points to every dimension.")
+    return columns, ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +209,24 @@ def _of_the_complete(values: np.ndarray) -> np.ndarray:
 
 
 def mean_with_interval(sample: Sample, values: np.ndarray, group: int, level: float, name: str) -> dict[str, float]:
-    """Mean of a group under `name`, with its standard error and interval."""
+    """Mean of a group under `name`, with its standard error and interval, where enough people tell its spread."""
     mean = sample.mean(values, group)
+    if mean.units < FEWEST_CASES:
+        return {name: mean.estimate, "std_error": np.nan, "low": np.nan, "high": np.nan}
     low, high = mean.interval(level=level)
     return {name: mean.estimate, "std_error": mean.std_error, "low": low, "high": high}
+
+
+def answers_and_note(sample: Sample, values: np.ndarray, group: int) -> dict[str, Any]:
+    """How many of a group have a value and how many none, and a note where they are too few for an interval."""
+    few = sample.mean(values, group).units < FEWEST_CASES
+    note = tr("fewer than {fewest} people: no interval").format(fewest=FEWEST_CASES) if few else ""
+    return sample.counts(values, group) | {"note": note}
+
+
+def signed_points(points: float) -> str:
+    """Points with a sign, and nothing without: neither −0.00 nor +0.00."""
+    return f"{points:+.2f}" if abs(points) >= LEAST_POINTS else "0.00"
 
 
 def _names(items: ServqualItems) -> list[str]:
@@ -148,6 +249,9 @@ def read_servqual(
     found = _checked_items(answers, items, where)
     names = _names(found)
     problems = list(problems)
+    if items is None and isinstance(importance, str) and importance == STATED:
+        # Found by its name like the items: what cannot be used is left out, and `servqual_notes` says so.
+        importance, _ = _stated_importance(answers, list(found))
     points = _importance(answers, list(found), importance, problems)
     sample = read_sample(answers[names], where, scale=scale, problems=problems, **design)
     place = {name: column for column, name in enumerate(names)}
@@ -174,8 +278,8 @@ def _checked_items(
         expected, perceived = ([side] if isinstance(side, str) else list(side) for side in sides)
         if not expected or len(expected) != len(perceived):
             problems.append(
-                f"{dimension} has {len(expected)} items on what is expected and {len(perceived)} on what was "
-                "perceived; they go in pairs, so give as many of both"
+                f"{dimension} has {counted(len(expected), 'item')} on what is expected and {len(perceived)} on what "
+                "was perceived; they go in pairs, so give as many of both"
             )
         found[dimension] = (expected, perceived)
     names = _names(found)
@@ -216,8 +320,8 @@ def _importance(
         wrong = (points[:, place] < 0) | np.isinf(points[:, place])
         if wrong.any():
             problems.append(
-                f"the importance of {dimension} must be 0 or more, and is not in {int(wrong.sum()):,} answers (rows "
-                f"{first_rows(wrong, answers.index)}: {points[wrong, place][0]:g})"
+                f"the importance of {dimension} must be 0 or more, and is not in {counted(int(wrong.sum()), 'answer')} "
+                f"(rows {first_rows(wrong, answers.index)}: {points[wrong, place][0]:g})"
             )
     # Who gave no point at all did not say what is important.
     total = points.sum(axis=1, keepdims=True)

@@ -9,8 +9,19 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
+from crm_utils.errors import DataFloorError
+from crm_utils.language import counted, listed, tr
 from crm_utils.satisfaction.changes import SAME
-from crm_utils.satisfaction.servqual_answers import STATED, Importance, ServqualAnswers, ServqualItems, read_servqual
+from crm_utils.satisfaction.index import FEWEST_CASES
+from crm_utils.satisfaction.servqual_answers import (
+    STATED,
+    Importance,
+    ServqualAnswers,
+    ServqualItems,
+    mean_with_interval,
+    read_servqual,
+    signed_points,
+)
 
 WORSE, BETTER = "worse", "better"
 
@@ -39,13 +50,13 @@ def servqual_differences(
     -------
     pandas.DataFrame
         By ``dimension`` and ``other`` (within groups, where there are any), every pair once: ``difference`` of the
-        (weighted) gap, the first less the other, ``std_error``, ``low``, ``high``, ``verdict`` ("worse", "better",
-        "cannot tell apart").
+        (weighted) gap, the first less the other, ``std_error``, ``low``, ``high`` (NaN for fewer than 20 people),
+        ``answers`` (respondents with both), ``verdict`` ("worse", "better", "cannot tell apart").
 
     Raises
     ------
     ParameterError, DataFloorError
-        As in `servqual_gaps`; and if there is only one dimension.
+        As in `servqual_gaps`; DataFloorError also if there is only one dimension.
 
     References
     ----------
@@ -73,12 +84,13 @@ def _differences(gaps: ServqualAnswers, group: int, level: float, where: str) ->
     values = gaps.compared()
     pairs = list(combinations(range(len(gaps.dimensions)), 2))
     if not pairs:
-        raise_problems(where, [f"there is one dimension, {gaps.dimensions[0]}, and nothing to compare it with"])
+        name = gaps.dimensions[0].replace("_", " ")
+        raise DataFloorError(f"{where} needs two dimensions; there is one, {name}, and nothing to compare it with.")
     rows = []
     for one, other in pairs:
         apart = gaps.sample.mean(values[:, one] - values[:, other], group)
         reach = np.nan
-        if apart.units > 1:
+        if apart.units >= FEWEST_CASES:
             reach = t.ppf((1 + level ** (1 / len(pairs))) / 2, apart.units - 1) * apart.std_error
         low, high = apart.estimate - reach, apart.estimate + reach
         rows.append(
@@ -86,9 +98,10 @@ def _differences(gaps: ServqualAnswers, group: int, level: float, where: str) ->
                 "dimension": gaps.dimensions[one],
                 "other": gaps.dimensions[other],
                 "difference": apart.estimate,
-                "std_error": apart.std_error,
+                "std_error": apart.std_error if apart.units >= FEWEST_CASES else np.nan,
                 "low": low,
                 "high": high,
+                "answers": gaps.sample.counts(values[:, one] - values[:, other], group)["answers"],
                 "verdict": BETTER if low > 0 else WORSE if high < 0 else SAME,
             }
         )
@@ -121,7 +134,8 @@ def servqual_ranking(
         By dimension (within groups, where there are any), the largest shortfall first: ``rank``; ``gap`` or
         ``weighted_gap`` of the respondents who have all of them, with ``low``, ``high``; ``rank_low``, ``rank_high``,
         between which the true rank lies, from the differences that are more than chance (`servqual_differences`,
-        [1]_); ``cannot_tell_from``, the dimensions from which this one cannot be told apart.
+        [1]_); ``cannot_tell_from``, the dimensions from which this one cannot be told apart; ``answers`` (respondents
+        with all dimensions). For fewer than 20 people the ends are NaN, and no dimension is told from another.
 
     Raises
     ------
@@ -155,20 +169,72 @@ def servqual_ranking(
         order = np.argsort([mean.estimate for mean in means], kind="stable")
         found = []
         for rank, one in enumerate(order, 1):
-            low, high = means[one].interval(level=level ** (1 / len(means)))
+            of_one = mean_with_interval(gaps.sample, gaps.compared()[:, one], group, level ** (1 / len(means)), name)
             unknown = [gaps.dimensions[other] for other in order if other != one and not (worse | worse.T)[one, other]]
             found.append(
                 {
                     "dimension": gaps.dimensions[one],
                     "rank": rank if means[one].cases else np.nan,
-                    name: means[one].estimate,
-                    "low": low,
-                    "high": high,
+                    name: of_one[name],
+                    "low": of_one["low"],
+                    "high": of_one["high"],
                     "rank_low": 1 + int(worse[:, one].sum()),
                     "rank_high": len(means) - int(worse[one].sum()),
                     "cannot_tell_from": ", ".join(unknown),
+                    "answers": gaps.sample.counts(gaps.compared()[:, one], group)["answers"],
                 }
             )
         return found
 
     return gaps.table(rows, ["dimension"], by)
+
+
+def servqual_ranking_text(ranking: pd.DataFrame) -> str:
+    """Say in which dimensions the gap is lowest, and whether that is more than chance.
+
+    Parameters
+    ----------
+    ranking : pandas.DataFrame
+        From `servqual_ranking`, of everybody or of one group.
+
+    Returns
+    -------
+    str
+        One sentence.
+
+    Raises
+    ------
+    ParameterError
+        If the ranking is of several groups.
+
+    Examples
+    --------
+    >>> answers = pd.DataFrame({"e1": [9, 8, 8] * 9, "p1": [7, 8, 6] * 9, "e2": [6, 7, 6] * 9, "p2": [6, 6, 7] * 9})
+    >>> ranking = servqual_ranking(answers, {"looks": (["e2"], ["p2"]), "speed": (["e1"], ["p1"])})
+    >>> servqual_ranking_text(ranking)
+    'The gap is lowest in speed (-1.33), next in looks (0.00); the first place is more than chance.'
+    """
+    if ranking.index.nlevels > 1:
+        groups = ", ".join(map(str, ranking.index.unique(0)))
+        raise_problems(
+            "servqual_ranking_text", [f"the ranking is of several groups ({groups}); choose one: ranking.loc[group]"]
+        )
+    if ranking["rank"].isna().all():
+        return tr("There is no ranking: nobody answered every dimension.")
+    weighted = "weighted_gap" in ranking
+    template = tr("The gap is lowest in {first}, next in {second}; {doubt}.")
+    if weighted:
+        template = tr("Weighted by what matters to customers, the gap is lowest in {first}, next in {second}; {doubt}.")
+    first, second = (
+        f"{str(name).replace('_', ' ')} ({signed_points(gap)})"
+        for name, gap in ranking["weighted_gap" if weighted else "gap"].head(2).items()
+    )
+    leader = ranking.iloc[0]
+    doubt = tr("the first place is more than chance")
+    if leader["cannot_tell_from"]:
+        others = listed(leader["cannot_tell_from"].replace("_", " ").split(", "), most=len(ranking))
+        doubt = tr("the first cannot be told apart from {others}").format(others=others)
+    if np.isnan(leader["low"]):
+        answers = counted(int(leader["answers"]), "answer")
+        doubt = tr("{answers} are too few to tell ranks from chance").format(answers=answers)
+    return template.format(first=first, second=second, doubt=doubt)

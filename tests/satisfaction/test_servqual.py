@@ -8,11 +8,17 @@ from scipy import stats
 
 from crm_utils.company import load_company
 from crm_utils.company.simulate.survey import SURVEY, expected_points
-from crm_utils.errors import DataFloorError, ParameterError
+from crm_utils.errors import DataFloorError, ParameterError, attempt
 from crm_utils.plotting import alt_text
-from crm_utils.satisfaction.servqual import plot_servqual, servqual_gaps, servqual_overall, servqual_table
-from crm_utils.satisfaction.servqual_answers import RATER, servqual_items
-from crm_utils.satisfaction.servqual_ranks import servqual_differences, servqual_ranking
+from crm_utils.satisfaction.servqual import (
+    plot_servqual,
+    servqual_gaps,
+    servqual_overall,
+    servqual_table,
+    servqual_text,
+)
+from crm_utils.satisfaction.servqual_answers import RATER, servqual_items, servqual_notes
+from crm_utils.satisfaction.servqual_ranks import servqual_differences, servqual_ranking, servqual_ranking_text
 from crm_utils.satisfaction.servqual_reliability import servqual_reliability
 
 ITEMS = {"speed": (["e1", "e2"], ["p1", "p2"]), "looks": (["e3"], ["p3"])}
@@ -147,6 +153,7 @@ def test_dimensions_add_up_to_the_weighted_gap(people):
     assert gaps["importance"].sum() == pytest.approx(1)
     assert overall.loc["servqual", "answers"] - overall.loc["weighted servqual", "answers"] == 2
     equal = servqual_overall(people, importance=dict.fromkeys(("speed", "looks", "care"), 5), **design(people))
+    equal = equal.drop(columns="note").astype(float)
     assert equal.loc["weighted servqual"].to_numpy() == pytest.approx(equal.loc["servqual"].to_numpy())
 
 
@@ -347,7 +354,7 @@ def test_items_are_found_by_their_names():
         for name in ("own_2", "own_10", "own_1", "empathy_1", "assurance_1")
         for side in ("per", "exp")
     ]
-    found = servqual_items(pd.DataFrame(columns=[*names, "sq_importance_own", "sq_exp", "sq_exp_own"]))
+    found = servqual_items(pd.DataFrame(5.0, [0], [*names, "sq_importance_own", "sq_exp", "sq_exp_own"]))
     assert list(found) == ["assurance", "empathy", "own"]
     assert found["own"] == (
         ("sq_exp_own_1", "sq_exp_own_2", "sq_exp_own_10"),
@@ -402,6 +409,185 @@ def test_one_pair_has_no_reliability(four):
     assert found["pairs"].tolist() == [2, 1]
     assert found.loc["looks"].drop(["pairs", "correlation", "answers", "missing"]).isna().all()
     assert found.loc["speed", ["answers", "missing"]].tolist() == [3, 1]
+
+
+# Consistency: what a survey lacks
+
+
+def test_a_dimension_asked_from_one_side_is_left_out(people):
+    """Care was only perceived, a fourth dimension only expected: the others are as if those were not there."""
+    asked = people.drop(columns=["sq_exp_care_1", "sq_exp_care_2"]).assign(sq_exp_ease_of_use_1=8.0)
+    others = people.drop(columns=[name for name in people if "care" in name])
+    assert servqual_notes(asked) == (
+        "The dimension care is left out: the survey has no sq_exp_care_1 and sq_exp_care_2.",
+        "The dimension ease of use is left out: the survey has no sq_per_ease_of_use_1.",
+    )
+    for function in FUNCTIONS:
+        pd.testing.assert_frame_equal(function(asked), function(others))
+    assert servqual_gaps(asked).index.tolist() == ["speed", "looks"]
+    assert "weighted_gap" in servqual_gaps(asked)
+
+
+def test_a_pair_that_is_not_whole_or_not_answered_is_left_out_of_its_dimension(people):
+    odd, even = people.index % 2 == 1, people.index % 2 == 0
+    asked = people.assign(sq_per_care_2=None, sq_per_looks_3=5.0)
+    asked.loc[odd, "sq_exp_speed_2"] = np.nan
+    asked.loc[even, "sq_per_speed_2"] = np.nan
+    assert servqual_items(asked) == {
+        "speed": (("sq_exp_speed_1",), ("sq_per_speed_1",)),
+        "looks": (("sq_exp_looks_1", "sq_exp_looks_2"), ("sq_per_looks_1", "sq_per_looks_2")),
+        "care": (("sq_exp_care_1",), ("sq_per_care_1",)),
+    }
+    assert servqual_notes(asked) == (
+        "Of speed, 1 pair of items is left out: there are no answers to sq_exp_speed_2 together with sq_per_speed_2.",
+        "Of looks, 1 pair of items is left out: the survey has no sq_exp_looks_3.",
+        "Of care, 1 pair of items is left out: there are no answers to sq_per_care_2.",
+    )
+    assert servqual_notes(people) == ()
+
+
+def test_empty_columns_are_left_out_and_said(people):
+    asked = people.assign(sq_exp_care_1=np.nan, sq_per_care_1=np.nan, sq_per_care_2=None)
+    assert servqual_notes(asked) == (
+        "The dimension care is left out: there are no answers to sq_exp_care_1 and sq_per_care_1 and sq_per_care_2.",
+    )
+    overall = servqual_overall(asked)
+    assert (overall["answers"] == len(people)).all()
+    assert overall["mean"].notna().all()
+
+
+def test_where_no_dimension_is_left_the_reasons_are_given(people):
+    asked = people.drop(columns=[name for name in people if name.startswith("sq_exp_looks")])
+    asked[[name for name in asked if name.startswith("sq_per_")]] = np.nan
+    for function in FUNCTIONS:
+        result, reason = attempt(function, asked)
+        assert result is None
+        assert "The dimension looks is left out: the survey has no sq_exp_looks_1 and sq_exp_looks_2." in reason
+        assert "The dimension care is left out: there are no answers to sq_per_care_1 and sq_per_care_2." in reason
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (lambda frame: frame.drop(columns="sq_importance_care"), "it was not asked for care."),
+        (lambda frame: frame.assign(sq_importance_care=np.nan), "nobody gave points to every dimension."),
+        (
+            lambda frame: frame.assign(**dict.fromkeys(frame.filter(like="importance"), 0)),
+            "nobody gave points to every dimension.",
+        ),
+    ],
+)
+def test_importance_that_nobody_gave_weighs_nothing(people, change, note):
+    asked = change(people)
+    assert servqual_notes(asked) == (f"Importance is not used: {note}",)
+    for function in FUNCTIONS:
+        pd.testing.assert_frame_equal(function(asked), function(people.drop(columns=people.filter(like="importance"))))
+
+
+def test_one_dimension_has_gaps_and_no_ranks(four):
+    items = {"own_speed": ITEMS["speed"]}
+    for function in (servqual_differences, servqual_ranking):
+        result, reason = attempt(function, four, items)
+        assert result is None
+        assert "needs two dimensions; there is one, own speed, and nothing to compare it with." in reason
+    assert servqual_gaps(four, items)["gap"].tolist() == pytest.approx([-0.75])
+    assert servqual_overall(four, items).loc["servqual", "mean"] == pytest.approx(-0.75)
+
+
+def test_fewer_than_twenty_people_have_a_mean_and_no_interval(people):
+    """Nineteen people, one of whom answers often; and the twentieth."""
+    answers = people.drop_duplicates("person").head(20)
+    for few, note in ((answers.head(19), "fewer than 20 people: no interval"), (answers, "")):
+        often = pd.concat([few, few.head(1), few.head(1)])
+        gaps, ranks = (function(often, clusters=often["person"]) for function in (servqual_gaps, servqual_ranking))
+        overall = servqual_overall(often, clusters=often["person"])
+        pairs = servqual_differences(often, clusters=often["person"])
+        ends = [gaps[["std_error", "low", "weighted_high"]], overall[["std_error", "high"]], ranks[["low", "high"]],
+                pairs[["std_error", "low"]]]  # fmt: skip
+        assert [end.isna().all(axis=None) for end in ends] == [bool(note)] * 4
+        assert [end.notna().all(axis=None) for end in ends] == [not note] * 4
+        assert gaps["gap"].tolist() == pytest.approx(gaps_of(often).mean()[gaps.index].tolist())
+        assert set(gaps["note"]) == set(overall["note"]) == {note}
+        assert set(gaps["answers"]) == set(ranks["answers"]) == set(pairs["answers"]) == {len(often)}
+        assert ("note" in servqual_table(gaps)) == bool(note)
+        assert (ranks[["rank_low", "rank_high"]].to_numpy() == [1, 3]).all() == bool(note)
+        if note:
+            assert "(of 21 answers, too few for an interval)" in servqual_text(gaps)
+            assert servqual_ranking_text(ranks).endswith("; 21 answers are too few to tell ranks from chance.")
+            assert all(text.get_text().startswith(("+", "-")) and "(" not in text.get_text()
+                       for text in plot_servqual(gaps).texts)  # fmt: skip
+            plt.close("all")
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_waves_of_a_categorical_keep_their_order(people, ordered):
+    names = ["wave 9", "wave 10", "none"]
+    waves = pd.Series(np.where(people["person"] % 2, names[0], names[1]), people.index, name="wave")
+    for function in FUNCTIONS:
+        found = function(people, by=waves.astype(pd.CategoricalDtype(names, ordered)))
+        assert found.index.get_level_values(0).unique().tolist() == names[:2]
+        pd.testing.assert_frame_equal(found.loc["wave 9"], function(people[waves == "wave 9"]), rtol=1e-9)
+
+
+# Sentences
+
+
+def table_of(gaps, reach=0.1):
+    """Gaps as `servqual_gaps` gives them, by dimension."""
+    frame = pd.DataFrame({"gap": gaps}).rename_axis("dimension")
+    return frame.assign(low=frame["gap"] - reach, high=frame["gap"] + reach, answers=40)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "sentence"),
+    [
+        (
+            {"own_care": -0.4, "speed": -0.2, "looks": 0.3},
+            "Service falls furthest short in own care: -0.40 points (-0.50 to -0.30).",
+        ),
+        (
+            {"care": -0.05, "speed": 0.2},
+            "Service falls furthest short in care: -0.05 points (-0.15 to +0.05), which chance can explain.",
+        ),
+        (
+            {"care": 0.4, "own_speed": 0.2},
+            "No dimension falls short; the lowest gap is that of own speed: +0.20 points (+0.10 to +0.30).",
+        ),
+        (
+            {"care": -0.004, "speed": 0.2},
+            "No dimension falls short; the lowest gap is that of care: 0.00 points (-0.10 to +0.10).",
+        ),
+        ({"care": -0.4}, "Service falls short in care: -0.40 points (-0.50 to -0.30)."),
+        ({"care": 0.4}, "Service does not fall short in care: +0.40 points (+0.30 to +0.50)."),
+        ({"care": np.nan, "speed": -1}, "Service falls furthest short in speed: -1.00 points (-1.10 to -0.90)."),
+        ({"care": np.nan}, "There is no gap: nobody answered both items of a pair."),
+    ],
+)
+def test_where_service_falls_short_is_said(gaps, sentence):
+    assert servqual_text(table_of(gaps)) == sentence
+
+
+def test_ranks_are_said_with_what_chance_leaves_open(people):
+    ranks = servqual_ranking(people, **design(people))
+    told = ranks.assign(cannot_tell_from=["care_of, looks", "", ""])
+    first, second = (f"{name} ({gap:+.2f})" for name, gap in ranks["weighted_gap"].head(2).items())
+    start = f"Weighted by what matters to customers, the gap is lowest in {first}, next in {second}; "
+    assert servqual_ranking_text(told) == f"{start}the first cannot be told apart from care of and looks."
+    sure = ranks.assign(cannot_tell_from="")
+    assert servqual_ranking_text(sure) == f"{start}the first place is more than chance."
+    plain = servqual_ranking_text(servqual_ranking(people, importance=None))
+    assert plain.startswith(f"The gap is lowest in {ranks.index[0]} (")
+    assert servqual_ranking_text(ranks.assign(rank=np.nan)) == (
+        "There is no ranking: nobody answered every dimension."
+    )  # fmt: skip
+
+
+def test_sentences_are_about_one_group(people):
+    by = people["region"]
+    with pytest.raises(ParameterError, match=r"servqual_text: gaps are of several groups \(north, south\)"):
+        servqual_text(servqual_gaps(people, by=by))
+    with pytest.raises(ParameterError, match=r"the ranking is of several groups \(north, south\); choose one"):
+        servqual_ranking_text(servqual_ranking(people, by=by))
 
 
 # Input checks
@@ -459,11 +645,9 @@ def test_everything_wrong_is_said_at_once(four):
 
 
 def test_what_else_is_refused(four):
-    with pytest.raises(ParameterError, match="answers lacks the column sq_per_empathy_2"):
-        servqual_items(pd.DataFrame(columns=["sq_exp_empathy_1", "sq_per_empathy_1", "sq_exp_empathy_2"]))
-    for function in (servqual_differences, servqual_ranking):
-        with pytest.raises(ParameterError, match=f"{function.__name__}: there is one dimension, speed"):
-            function(four, {"speed": ITEMS["speed"]})
+    for function in (servqual_gaps, servqual_items):
+        with pytest.raises(ParameterError, match="answers have no columns sq_exp_<dimension>_<number>"):
+            function(four)
     with pytest.raises(ParameterError, match="outcome has its rows in another order than answers"):
         servqual_overall(four, ITEMS, outcome=pd.Series([1, 2, 3, 4], index=[3, 2, 1, 0]))
     with pytest.raises(DataFloorError, match="respondents who answered both items of a pair; there is none"):
