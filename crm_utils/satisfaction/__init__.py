@@ -16,8 +16,15 @@ from crm_utils.satisfaction.importance import (
     plot_importance_performance,
 )
 from crm_utils.satisfaction.index import index_replicates, index_scores, indices_table, plot_indices, respondent_indices
-from crm_utils.satisfaction.measurement import construct_quality, item_quality, item_quality_table, plot_loadings
-from crm_utils.satisfaction.measures import compare_measures
+from crm_utils.satisfaction.measurement import (
+    construct_quality,
+    item_quality,
+    item_quality_table,
+    measurement_text,
+    plot_loadings,
+    score_agreement_text,
+)
+from crm_utils.satisfaction.measures import compare_measures, measures_text
 from crm_utils.satisfaction.model_comparison import (
     ModelComparison,
     compare_national_models,
@@ -79,6 +86,8 @@ __all__ = [
     "journey_columns",
     "journey_moments",
     "mean_changes",
+    "measurement_text",
+    "measures_text",
     "model_comparison_table",
     "model_roles",
     "national_model",
@@ -102,6 +111,7 @@ __all__ = [
     "roll_up_changes",
     "roll_up_table",
     "satisfaction_ratio",
+    "score_agreement_text",
     "servqual_differences",
     "servqual_gaps",
     "servqual_items",

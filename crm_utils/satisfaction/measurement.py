@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from crm_utils.checks import level_problems, raise_problems
-from crm_utils.language import tr
+from crm_utils.language import listed, tr
 from crm_utils.plotting import MUTED, PALETTE, describe, draw_intervals, new_axes
 from crm_utils.pls import PathBootstrap, PathResults
 
@@ -20,6 +21,7 @@ RELIABILITY, TOO_ALIKE = 0.70, 0.95
 VARIANCE_EXTRACTED = 0.5
 HTMT = 0.90
 SOUND = "sound"
+_MOST_NAMES = 12
 KEEP, WEAK, LEAVE_OUT, ELSEWHERE = "keep", "weak", "leave out", "closer to another construct"
 
 
@@ -94,7 +96,7 @@ def construct_quality(results: PathResults | PathBootstrap, *, level: float = 0.
     table["fornell_larcker"] = larger.where(reflective)
     table["verdict"] = [
         _construct_verdict(row) if reflective[row.Index]
-        else tr("one item: reliability cannot be told") if row.items == 1
+        else tr("reliability cannot be judged by one item") if row.items == 1
         else tr("formed by its items (mode B): these rules do not apply")
         for row in table.itertuples()
     ]  # fmt: skip
@@ -189,6 +191,87 @@ def item_quality(results: PathResults | PathBootstrap, *, level: float = 0.95) -
         KEEP,
     )
     return table
+
+
+def measurement_text(constructs: pd.DataFrame, items: pd.DataFrame) -> str:
+    """Say whether items and constructs pass the rules, and which could not be held to them.
+
+    Parameters
+    ----------
+    constructs : pandas.DataFrame
+        From `construct_quality`.
+    items : pandas.DataFrame
+        From `item_quality`, of the same estimate.
+
+    Returns
+    -------
+    str
+        Sentences; names in the order of the model. That everything passes is said only of what was tested.
+
+    Examples
+    --------
+    >>> from crm_utils.pls import PathModel
+    >>> rng = np.random.default_rng(7)
+    >>> answers = pd.DataFrame(rng.normal(size=(90, 1)) + rng.normal(size=(90, 2)), columns=["v1", "l1"])
+    >>> results = PathModel({"value": ["v1"], "loyalty": ["l1"]}, [("value", "loyalty")]).fit(answers)
+    >>> measurement_text(construct_quality(results), item_quality(results))
+    'No construct can be held to the rules: value and loyalty (reliability cannot be judged by one item).'
+    """
+    tested = constructs["alpha"].notna()
+    untested = "; ".join(
+        f"{_names_of(names)} ({verdict})"
+        for verdict, names in constructs[~tested].groupby("verdict", sort=False).groups.items()
+    )
+    if not tested.any():
+        return tr("No construct can be held to the rules: {untested}.").format(untested=untested)
+    judged = items[items.index.get_level_values("construct").isin(constructs.index[tested])]
+    poor = judged.index[judged["verdict"] != KEEP]
+    unsound = constructs.index[tested & (constructs["verdict"] != tr(SOUND))]
+    if untested:
+        said = [tr("Every item that was tested stands for its construct."),
+                tr("Every construct that was tested passes the rules."),
+                tr("Not tested: {untested}.").format(untested=untested)]  # fmt: skip
+    else:
+        said = [tr("Every item stands for its construct."), tr("Every construct passes the rules.")]
+    if len(poor):
+        named = listed(poor.get_level_values("item"), most=_MOST_NAMES)
+        said[0] = tr("Worth a second look: {items}.").format(items=named)
+    if len(unsound):
+        template = tr(
+            "Not everything passes the rules: {names}. What follows from them is to be read with that in mind."
+        )
+        said[1] = template.format(names=_names_of(unsound))
+    return " ".join(said)
+
+
+def _names_of(constructs: Iterable[str]) -> str:
+    return listed((name.replace("_", " ") for name in constructs), most=_MOST_NAMES)
+
+
+def score_agreement_text(correlation: float) -> str:
+    """Say how far scores by one set of weights are those by another.
+
+    Parameters
+    ----------
+    correlation : float
+        The lowest of their correlations, such as the least ``correlation`` of the invariance of `compare_groups`.
+
+    Returns
+    -------
+    str
+        The end of a sentence about the scores.
+
+    Examples
+    --------
+    >>> score_agreement_text(0.99876), score_agreement_text(1.0)
+    ('correlate with at least 0.9987', 'are the same to four digits')
+    """
+    if np.isnan(correlation):
+        return tr("cannot be compared")
+    if correlation > 0.99995:
+        return tr("are the same to four digits")
+    # Rounded down: it is the least.
+    return tr("correlate with at least {least:.4f}").format(least=np.floor(correlation * 1e4) / 1e4)
 
 
 def item_quality_table(found: pd.DataFrame) -> pd.DataFrame:

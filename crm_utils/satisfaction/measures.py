@@ -11,6 +11,7 @@ import pandas as pd
 from crm_utils.checks import level_problems, raise_problems
 from crm_utils.errors import nearest_name
 from crm_utils.intervals import percentile_interval
+from crm_utils.language import tr
 from crm_utils.pls import PathBootstrap
 from crm_utils.satisfaction.index import Scale, respondent_indices
 
@@ -112,6 +113,40 @@ def compare_measures(
     found["answers_needed"] = (estimate[0] / estimate) ** 2
     found["answers_low"], found["answers_high"] = percentile_interval((drawn[:, :1] / drawn) ** 2, level=level)
     return found
+
+
+def measures_text(found: pd.DataFrame) -> str:
+    """Say which measure needs the most answers beside the index, and whether that is more than chance.
+
+    Parameters
+    ----------
+    found : pandas.DataFrame
+        From `compare_measures`.
+
+    Returns
+    -------
+    str
+        One sentence.
+
+    Examples
+    --------
+    >>> needed = {"answers_needed": [1, 2.6], "answers_low": [1, 2.1], "answers_high": [1, 3.3]}
+    >>> measures_text(pd.DataFrame(needed, ["index", "top"]))
+    'To see the same change, top needs 2.6 times the answers that the index needs (2.1 to 3.3).'
+    """
+    needed = found["answers_needed"].drop("index").dropna()
+    if needed.empty:
+        return tr("There is no other measure that varies, and so none to hold against the index.")
+    dear = needed.idxmax()
+    times, low, high = found.loc[dear, ["answers_needed", "answers_low", "answers_high"]]
+    template = tr("To see the same change, {name} needs {times:.1f} times the answers that the index needs ({ends}).")
+    if not low > 1:
+        template = tr(
+            "No measure is shown to need more answers than the index; {name} comes nearest, with {times:.1f} times as "
+            "many ({ends})."
+        )
+    ends = tr("{low:.1f} to {high:.1f}").format(low=low, high=high)
+    return template.format(name=dear, times=times, ends=ends)
 
 
 def _predicted(bootstrap: PathBootstrap, construct: str) -> np.ndarray:

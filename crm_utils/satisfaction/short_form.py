@@ -164,8 +164,8 @@ def _scored(
     return sample, scores
 
 
-def checked_items(answers: pd.DataFrame, items: Sequence[str], where: str, *, least: int = 1) -> list[str]:
-    """List items that are columns, each once, and at least so many.
+def checked_items(answers: pd.DataFrame, items: Sequence[str], where: str) -> list[str]:
+    """List items that are columns, each once.
 
     Parameters
     ----------
@@ -175,8 +175,6 @@ def checked_items(answers: pd.DataFrame, items: Sequence[str], where: str, *, le
         Items; a text is one of them.
     where : str
         What a message names as its place.
-    least : int, default 1
-        How many there must be.
 
     Returns
     -------
@@ -186,15 +184,15 @@ def checked_items(answers: pd.DataFrame, items: Sequence[str], where: str, *, le
     Raises
     ------
     ParameterError
-        If answers are no table, items are absent, named twice, or too few.
+        If answers are no table, items are absent or named twice, or there is none.
     """
     if not isinstance(answers, pd.DataFrame):
         raise_problems(where, [f"answers must be a table with the items as columns, and are {type(answers).__name__}"])
     names = [items] if isinstance(items, str) else list(items)
     repeated = sorted({str(name) for name in names if names.count(name) > 1})
     problems = [f"items name {', '.join(repeated)} more than once"] if repeated else []
-    if len(names) < least:
-        problems.append(f"items must be at least {least}, and {'is' if len(names) == 1 else 'are'} {len(names)}")
+    if not names:
+        problems.append("items must be at least 1, and are 0")
     raise_problems(where, problems + missing_columns(answers, names, "answers"))
     return names
 
@@ -247,9 +245,9 @@ def reliability_of(
     Raises
     ------
     ParameterError
-        If there are fewer than two items, items are absent or not numeric, or an option is unusable.
+        If items are absent or not numeric, or an option is unusable.
     DataFloorError
-        If there is no answer.
+        If there is one item only, or no answer.
 
     References
     ----------
@@ -272,7 +270,9 @@ def reliability_of(
     [0.92, 0.58, 0.99]
     """
     where = "reliability_of"
-    names = checked_items(answers, items, where, least=2)
+    names = checked_items(answers, items, where)
+    if len(names) == 1:
+        raise DataFloorError(f"{where}: reliability cannot be judged by one item, {names[0]}.")
     problems = []
     if interval not in INTERVALS:
         near = nearest_name(str(interval), INTERVALS)

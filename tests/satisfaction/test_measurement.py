@@ -8,7 +8,14 @@ import pytest
 from crm_utils.errors import ParameterError
 from crm_utils.plotting import alt_text
 from crm_utils.pls import Construct, PathModel
-from crm_utils.satisfaction.measurement import construct_quality, item_quality, item_quality_table, plot_loadings
+from crm_utils.satisfaction.measurement import (
+    construct_quality,
+    item_quality,
+    item_quality_table,
+    measurement_text,
+    plot_loadings,
+    score_agreement_text,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +59,7 @@ def test_numbers_of_mobi_are_those_of_the_engine(mobi, ecsi):
     items = item_quality(results)["verdict"]
     assert items["loyalty", "CUSL2"] == "leave out"
     assert items["complaints", "CUSCO"] == "only item"
-    assert found.loc["complaints", "verdict"] == "one item: reliability cannot be told"
+    assert found.loc["complaints", "verdict"] == "reliability cannot be judged by one item"
     assert found.loc["value", "verdict"] == "sound"
     assert "rho_a 0.46 is below 0.70" in found.loc["expectation", "verdict"]
     assert "ave 0.48 is below 0.50" in found.loc["expectation", "verdict"]
@@ -126,6 +133,58 @@ def test_constructs_of_mode_b_are_held_to_nothing(mobi, ecsi):
     assert found.loc["quality", "verdict"] == "formed by its items (mode B): these rules do not apply"
     assert pd.isna(found.loc["quality", "fornell_larcker"])
     assert (item_quality(results)["verdict"]["quality"] == "keep").all()
+
+
+# Sentences
+
+
+def said_of(results):
+    return measurement_text(construct_quality(results), item_quality(results))
+
+
+def test_everything_passes_is_said_only_where_everything_was_tested(planted):
+    _, data = planted(GOOD)
+    whole = PathModel({"x": ["x1", "x2", "x3"], "y": ["y1", "y2", "y3"]}, [("x", "y")]).fit(data)
+    assert said_of(whole) == "Every item stands for its construct. Every construct passes the rules."
+    part = PathModel({"x": ["x1", "x2", "x3"], "y_1": ["y1"]}, [("x", "y_1")]).fit(data)
+    assert said_of(part) == (
+        "Every item that was tested stands for its construct. Every construct that was tested passes the rules. "
+        "Not tested: y 1 (reliability cannot be judged by one item)."
+    )
+    formed = Construct(["x1", "x2"], mode="B")
+    none = PathModel({"x": formed, "z": ["x3"], "y": ["y1"]}, [("x", "z"), ("z", "y")]).fit(data)
+    assert said_of(none) == (
+        "No construct can be held to the rules: x (formed by its items (mode B): these rules do not apply); z and y "
+        "(reliability cannot be judged by one item)."
+    )
+
+
+def test_what_fails_is_named_in_the_order_of_the_model(planted):
+    _, data = planted({"x1": 0.6, "x2": 0.2, "x3": 0.6, "y1": 0.1, "y2": 0.75, "y3": 0.75, "y4": 0.2})
+    blocks = {"y": ["y4", "y3", "y2", "y1"], "x": ["x3", "x2", "x1"]}
+    results = PathModel(blocks, [("y", "x")]).fit(data)
+    quality = item_quality(results)["verdict"]
+    poor = [item for _, item in quality.index[quality != "keep"]]
+    assert poor == ["y4", "y1", "x2"]
+    assert said_of(results) == (
+        "Worth a second look: y4, y1 and x2. Not everything passes the rules: y and x. What follows from them is to be "
+        "read with that in mind."
+    )
+
+
+@pytest.mark.parametrize(
+    ("correlation", "text"),
+    [
+        (1.0, "are the same to four digits"),
+        (1 - 1e-12, "are the same to four digits"),
+        (0.99994, "correlate with at least 0.9999"),
+        (0.98769, "correlate with at least 0.9876"),
+        (-0.5, "correlate with at least -0.5000"),
+        (np.nan, "cannot be compared"),
+    ],
+)
+def test_agreement_of_scores_is_rounded_down_and_never_a_correlation_of_one(correlation, text):
+    assert score_agreement_text(correlation) == text
 
 
 # Input checks

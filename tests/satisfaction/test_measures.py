@@ -7,7 +7,7 @@ import pytest
 from crm_utils.errors import ParameterError
 from crm_utils.pls import PathModel
 from crm_utils.satisfaction.index import respondent_indices
-from crm_utils.satisfaction.measures import compare_measures
+from crm_utils.satisfaction.measures import compare_measures, measures_text
 
 
 @pytest.fixture
@@ -107,6 +107,35 @@ def test_a_measure_that_does_not_vary_says_nothing(drawn):
     found = compare_measures(bootstrap, {"same": np.full(len(data), 0.1), "first": data["satisfaction_1"]})
     assert found.loc["same"].isna().all()
     assert found.loc["first"].notna().all()
+
+
+# Sentences
+
+
+def test_the_measure_that_needs_most_is_said_where_it_is_more_than_chance(drawn):
+    data, bootstrap = drawn
+    noise = np.random.default_rng(4).normal(size=len(data))
+    found = compare_measures(bootstrap, {"first": data["satisfaction_1"], "noisy": data["satisfaction_1"] + 3 * noise})
+    times, low, high = found.loc["noisy", ["answers_needed", "answers_low", "answers_high"]]
+    assert low > 1
+    assert measures_text(found) == (
+        f"To see the same change, noisy needs {times:.1f} times the answers that the index needs ({low:.1f} to "
+        f"{high:.1f})."
+    )
+
+
+def test_a_measure_that_is_the_index_needs_no_more(drawn):
+    data, bootstrap = drawn
+    same = {"same": respondent_indices(bootstrap.results)["satisfaction"], "constant": np.ones(len(data))}
+    assert measures_text(compare_measures(bootstrap, same)) == (
+        "No measure is shown to need more answers than the index; same comes nearest, with 1.0 times as many (1.0 to "
+        "1.0)."
+    )
+
+
+@pytest.mark.parametrize("measures", [{}, {"constant": np.ones(400)}])
+def test_without_another_measure_there_is_nothing_to_compare(drawn, measures):
+    assert measures_text(compare_measures(drawn[1], measures)).startswith("There is no other measure that varies")
 
 
 # Input checks

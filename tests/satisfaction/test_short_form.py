@@ -8,7 +8,7 @@ from statsmodels.multivariate.factor import Factor
 
 from crm_utils.company import load_company
 from crm_utils.company.public import MOBI_CONSTRUCTS
-from crm_utils.errors import DataFloorError, ParameterError
+from crm_utils.errors import DataFloorError, ParameterError, attempt
 from crm_utils.pls import PathModel
 from crm_utils.satisfaction.index import index_scores, respondent_indices
 from crm_utils.satisfaction.short_form import (
@@ -379,8 +379,9 @@ def test_what_the_index_refuses(options, message):
 
 
 def test_what_reliability_refuses(people):
-    with pytest.raises(ParameterError, match="items must be at least 2, and is 1"):
-        reliability_of(people, "a")
+    assert attempt(reliability_of, people, "a")[1].endswith("eliability cannot be judged by one item, a.")
+    with pytest.raises(ParameterError, match="items must be at least 1, and are 0"):
+        reliability_of(people, [])
     with pytest.raises(ParameterError, match=r"interval must be one of .*did you mean 'linearised'"):
         reliability_of(people, ["a", "b"], interval="linearized")
     for option in ({"weights": people["weight"]}, {"clusters": people["person"]}):
@@ -393,10 +394,24 @@ def test_what_reliability_refuses(people):
 def test_what_agreement_refuses(people):
     with pytest.raises(ParameterError, match=r"full must be a pandas\.Series .*, and is a list"):
         short_form_agreement(people, ["a"], [50.0] * len(people))
-    full = short_form_scores(people, ["a", "b"])
+    full = short_form_scores(people, ["b", "c"])
     with pytest.raises(ParameterError, match="a label of its own for each respondent"):
         short_form_agreement(people, ["a"], full.rename({0: 10_000}))
     with pytest.raises(ParameterError, match="a label of its own for each respondent"):
         short_form_agreement(pd.concat([people, people]), ["a"], full)
     with pytest.raises(DataFloorError, match="respondents with both indices"):
         short_form_agreement(people, ["a"], full[:0])
+
+
+def test_waves_of_a_categorical_keep_their_order(people):
+    names = ["wave 9", "wave 10", "none"]
+    waves = pd.Series(np.where(np.arange(len(people)) % 2, names[0], names[1]), people.index)
+    ordered = waves.astype(pd.CategoricalDtype(names, ordered=True))
+    full = short_form_scores(people, ["b", "c"])
+    for function, options in (
+        (short_form_index, {}), (reliability_of, {}), (short_form_agreement, {"full": full})
+    ):  # fmt: skip
+        found = function(people, ["a", "b"], by=ordered, **options)
+        assert found.index.tolist() == names[:2]
+        plain = function(people, ["a", "b"], by=waves, **options)
+        assert found.loc["wave 10"].to_numpy() == pytest.approx(plain.loc["wave 10"].to_numpy(), nan_ok=True)
