@@ -11,7 +11,7 @@ import pandas as pd
 from crm_utils.checks import level_problems, raise_problems
 from crm_utils.errors import nearest_name
 from crm_utils.intervals import percentile_interval
-from crm_utils.language import tr
+from crm_utils.language import plain_zero, tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 from crm_utils.pls import PathBootstrap, PathResults
 from crm_utils.pls.cases import Moments
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WHERE = "importance_performance"
-NO_TASK = "no task"
+NO_TASK, NOT_KNOWN = "no task", "not known"
+# Differences below this are rounding: what is all alike is not below its own mean.
+_ALIKE = 1e-9
 
 
 def importance_performance(
@@ -73,7 +75,7 @@ def importance_performance(
         performance)). ``region``: "work here first" (important, not yet good), "keep it up", "low priority",
         "possible overkill", by the means of both columns. What lowers the target, such as complaints, is in the region
         "less is better" and has its gap to 0; a construct of `no_task` is in the region "no task". Neither is a part
-        of the means.
+        of the means. Where a number is missing, the region is "not known".
 
     Raises
     ------
@@ -130,7 +132,8 @@ def importance_performance(
             to_win = np.where(moved >= 0, moved * (100 - rated), -moved * rated)
             to_win[:, names.isin(list(no_task))] = -np.inf
             best = to_win.argmax(axis=1)
-            table["first_share"] = np.bincount(best, minlength=len(sources)) / len(best)
+            first = np.bincount(best[np.isfinite(to_win.max(axis=1))], minlength=len(sources))
+            table["first_share"] = first / len(best)
     table["region"] = _regions(table, table.index.get_level_values("construct").isin(list(no_task)))
     return table.sort_values("importance", ascending=False, kind="stable")
 
@@ -193,11 +196,12 @@ def _middle(table: pd.DataFrame, counts: np.ndarray) -> pd.Series:
 
 def _regions(table: pd.DataFrame, no_task: np.ndarray) -> np.ndarray:
     middle = _middle(table, ~no_task)
-    matters = table["importance"] >= middle["importance"]
-    good = table["performance"] >= middle["performance"]
+    matters = table["importance"] >= middle["importance"] - _ALIKE
+    good = table["performance"] >= middle["performance"] - _ALIKE
+    unknown = table[["importance", "performance"]].isna().any(axis=1)
     return np.select(
-        [no_task, table["importance"] < 0, matters & ~good, matters & good, ~matters & ~good],
-        [NO_TASK, "less is better", "work here first", "keep it up", "low priority"],
+        [no_task, unknown, table["importance"] < 0, matters & ~good, matters & good, ~matters & ~good],
+        [NO_TASK, NOT_KNOWN, "less is better", "work here first", "keep it up", "low priority"],
         "possible overkill",
     )
 
@@ -260,11 +264,12 @@ def plot_importance_performance(found: pd.DataFrame, *, target: str = "", ax: Ax
         ylabel=tr("Performance: index, 0 to 100"),
         title=tr("What matters, and how good it is"),
     )
-    listed = "; ".join(
-        tr("{name} {importance:.2f}, {performance:.1f}").format(name=name, importance=matter, performance=good)
+    points = "; ".join(
+        f"{name} {plain_zero(f'{matter:.2f}')}, {good:.1f}"
         for name, matter, good in zip(names, found["importance"], found["performance"], strict=True)
+        if np.isfinite(matter) and np.isfinite(good)
     )
-    return describe(ax, tr("Importance and performance: {listed}.").format(listed=listed))
+    return describe(ax, tr("Importance and performance: {listed}.").format(listed=points or tr("none is known")))
 
 
 def _place_labels(ax: Axes, found: pd.DataFrame, names: list[str]) -> None:
@@ -277,6 +282,8 @@ def _place_labels(ax: Axes, found: pd.DataFrame, names: list[str]) -> None:
     places = [(7, 7, "left"), (7, -13, "left"), (-7, 7, "right"), (-7, -13, "right"), (0, 16, "center"),
               (0, -22, "center"), (7, 20, "left"), (7, -27, "left"), (-7, 20, "right"), (-7, -27, "right")]  # fmt: skip
     for name, (x, y) in zip(names, found[["importance", "performance"]].to_numpy(), strict=True):
+        if not np.isfinite([x, y]).all():
+            continue
         best = None
         for right, up, side in places:
             label = ax.annotate(

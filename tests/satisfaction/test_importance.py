@@ -1,5 +1,7 @@
 """Importance and performance: the slope of index on index, planted effects, priorities, and what is refused."""
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ from crm_utils.errors import ParameterError
 from crm_utils.plotting import alt_text
 from crm_utils.pls import PathModel
 from crm_utils.satisfaction.importance import (
+    _regions,
     importance_performance,
     importance_performance_table,
     plot_importance_performance,
@@ -172,6 +175,24 @@ def test_what_is_no_task_is_on_the_map_and_no_priority(survey, small):
         importance_performance(bootstrap, "loyalty", no_task=["qualty"])
 
 
+def test_where_nothing_is_a_task_nothing_comes_first(three):
+    found = importance_performance(
+        three.bootstrap(20, seed=1), "goal", scale=(-5, 20), no_task=["strong", "good", "bad"]
+    )
+    assert found["first_share"].tolist() == [0, 0, 0]
+    assert set(found["region"]) == {"no task"}
+
+
+def test_items_alike_but_for_rounding_are_in_one_region():
+    """Ten points of 0.1 and 1.1 have means that differ from them in the last digit."""
+    table = pd.DataFrame({"importance": [0.1] * 10, "performance": [1.1] * 10})
+    table.loc[3] = [0.1 - 1e-16, 1.1 - 1e-15]
+    assert table["importance"].nunique() == 2
+    assert set(_regions(table, np.zeros(10, dtype=bool))) == {"keep it up"}
+    table.loc[4] = [np.nan, 1.1]
+    assert _regions(table, np.zeros(10, dtype=bool))[4] == "not known"
+
+
 # Consistency
 
 
@@ -222,3 +243,30 @@ def test_the_map_without_a_bootstrap(survey, small):
     found = importance_performance(small.fit(survey(100)), "satisfaction")
     assert set(found.index) == {"quality", "value"}
     assert [text.get_text() for text in plot_importance_performance(found).texts] == found.index.tolist()
+
+
+@pytest.mark.parametrize(
+    ("importance", "performance", "region", "text"),
+    [
+        ([0.3] * 12, [70.0] * 12, "keep it up", "c11 0.30, 70.0"),
+        ([0.3], [70.0], "keep it up", "c0 0.30, 70.0."),
+        ([0.0, -0.001], [0.0, 0.0], "no task", "c0 0.00, 0.0; c1 0.00, 0.0."),
+        ([-0.3, -0.2], [70.0, 60.0], "less is better", "c1 -0.20, 60.0."),
+        ([0.3, np.nan], [70.0, np.nan], "keep it up", ": c0 0.30, 70.0."),
+        ([], [], "keep it up", "none is known"),
+    ],
+)
+@pytest.mark.parametrize("ends", [False, True])
+def test_the_map_is_drawn_whatever_its_points(importance, performance, region, text, ends):
+    names = pd.Index([f"c{place}" for place in range(len(importance))], name="construct")
+    found = pd.DataFrame({"importance": importance, "performance": performance, "region": region}, names)
+    for axis in ("importance", "performance") if ends else ():
+        found[f"{axis}_low"] = found[f"{axis}_high"] = found[axis]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ax = plot_importance_performance(found)
+        ax.figure.draw_without_rendering()
+    known = found.dropna(subset=["importance", "performance"])
+    assert [label.get_text() for label in ax.texts] == known.index.tolist()
+    assert text in alt_text(ax.figure)
+    assert "nan" not in alt_text(ax.figure)
