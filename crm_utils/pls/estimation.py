@@ -116,7 +116,7 @@ def check_cases(cases: int, layout: Layout) -> None:
     if cases < needed:
         raise DataFloorError(
             f"{WHERE}: {reason} needs at least {needed} cases, and there {'is' if cases == 1 else 'are'} {cases}. "
-            "Use fewer items or paths, mode A, or more cases."
+            f"Use fewer items or paths, {'mode A, ' if layout.regression.any() else ''}or more cases."
         )
 
 

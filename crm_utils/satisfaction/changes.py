@@ -13,6 +13,7 @@ from crm_utils.errors import DataFloorError, nearest_name
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, draw_intervals, new_axes
 from crm_utils.pls import PathBootstrap
+from crm_utils.pls.layout import shown_name
 from crm_utils.satisfaction.index import FEWEST_CASES, Scale, bootstrap_indices, without_empty_notes
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 UP, DOWN, SAME = "up", "down", "cannot tell apart"
 HIGHER, LOWER = "higher", "lower"
 WHOLE = "whole"
+# A difference below this, in points, is what rounding leaves of none.
+NO_CHANGE = 1e-9
 
 
 def index_changes(
@@ -61,6 +64,7 @@ def index_changes(
     pandas.DataFrame
         One row a change: (``group``,) ``from``, ``to``, ``change`` in index points, ``std_error``, ``low``, ``high``,
         ``verdict`` ("up", "down", "cannot tell apart"). Waves with fewer than 20 answers are passed over.
+        `index_differences_table` writes the changes for people, those within groups too.
 
     Raises
     ------
@@ -240,13 +244,14 @@ def simultaneous_differences(
     if pairs[0][1] is not None:
         other = [places[second] for _, second in pairs]
         difference, moved = difference - values[other], moved - drawn[:, other]
+    difference, moved = (np.where(np.abs(each) < NO_CHANGE, 0.0, each) for each in (difference, moved))
     moved = moved[np.isfinite(moved).all(axis=1)]
     spread = moved.std(axis=0, ddof=1)
     deviation = np.abs(moved - difference)
     largest = np.divide(deviation, spread, out=np.zeros_like(deviation), where=spread > 0).max(axis=1)
     reach = np.quantile(largest, level) * spread
     low, high = difference - reach, difference + reach
-    verdict = np.select([low > 0, high < 0], words, SAME)
+    verdict = np.select([(low > 0) & (difference > 0), (high < 0) & (difference < 0)], words, SAME)
     return pd.DataFrame({"difference": difference, "std_error": spread, "low": low, "high": high, "verdict": verdict})
 
 
@@ -330,7 +335,7 @@ def plot_index_waves(
 
     ax = new_axes(ax)
     order = scores.index.get_level_values(wave).unique().sort_values()
-    name = construct.replace("_", " ")
+    name = shown_name(construct)
     said = []
     for number, group in enumerate(groups):
         line = (table[table[others[0]] == group] if others else table).set_index(wave).reindex(order)

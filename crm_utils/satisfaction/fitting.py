@@ -11,13 +11,14 @@ import pandas as pd
 from crm_utils.errors import ItemWarning
 from crm_utils.language import tr
 from crm_utils.pls import PathModel, PathResults
+from crm_utils.pls.layout import shown_name
 
 
 def fit_index_model(model: PathModel, answers: pd.DataFrame, **options: Any) -> tuple[PathResults, tuple[str, ...]]:
     """Estimate a model all of whose items raise the index of their construct.
 
     An item with a negative weight would lower the index when it is answered better. Such items are left out, the worst
-    first, and the model is estimated again.
+    first, and the model is estimated again; the weight of the next one is that among the items that are left.
 
     Parameters
     ----------
@@ -65,12 +66,16 @@ def fit_index_model(model: PathModel, answers: pd.DataFrame, **options: Any) -> 
             return results, (*left_out, *results.notes)
         worst = candidates[weights[candidates].argmin()]
         item, construct = layout.items[worst], layout.constructs[layout.owner[worst]]
-        left_out.append(
-            tr(
-                "The item {item} of {construct} has the weight {weight:.2f} and is left out: more of it would lower "
-                "the index. If it is worded the other way, declare it as reversed."
-            ).format(item=item, construct=construct.replace("_", " "), weight=weights[worst])
+        template = tr(
+            "The item {item} of {construct} has the weight {weight:.2f} and is left out: more of it would lower "
+            "the index. If it is worded the other way, declare it as reversed."
         )
+        if left_out:
+            template = tr(
+                "Of the items that are left, {item} of {construct} has the weight {weight:.2f} and is left out as "
+                "well: more of it would lower the index. If it is worded the other way, declare it as reversed."
+            )
+        left_out.append(template.format(item=item, construct=shown_name(construct), weight=weights[worst]))
         model = _without(model, construct, item)
 
 

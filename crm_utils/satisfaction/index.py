@@ -18,6 +18,7 @@ from crm_utils.pls import PathBootstrap, PathResults
 from crm_utils.pls.cases import Moments
 from crm_utils.pls.estimates import Estimates
 from crm_utils.pls.group_means import means_by_group
+from crm_utils.pls.layout import shown_name
 from crm_utils.survey.answers import scale_problems
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ def index_scores(
     Raises
     ------
     ParameterError
-        If an option is unusable, answers lie outside the scale, or an item has a negative weight, under which more of
-        it would lower the index.
+        If an option is unusable, answers lie outside the scale, or an item of any construct has a negative weight,
+        under which more of it would lower the index; `fit_index_model` leaves such items out.
 
     References
     ----------
@@ -348,26 +349,50 @@ def _checked(
     if cases.completion is not None:
         # What is expected of an answer may lie a little outside; only answers that were given are held to the scale.
         answers = answers.mask(cases.completion.absent[cases.completion.pattern])
-    if isinstance(scale, Mapping):
-        absent = [item for item in layout.items if item not in scale]
-        if absent:
-            problems.append(f"scale has no ends for {', '.join(absent)}; give a pair for every item")
-        for item in layout.items:
-            if item in scale:
-                problems += [f"of {item}, {problem}" for problem in scale_problems(answers, [], scale[item])] or (
-                    scale_problems(answers, [item], scale[item])
-                )
-    else:
-        problems += scale_problems(answers, layout.items, scale)
+    problems += problems_of_scale(answers, layout.items, scale)
     for item, owner, weight in zip(layout.items, layout.owner, results.estimates.weights[0], strict=True):
         if weight < 0:
             problems.append(
                 f"the item {item} of {layout.constructs[owner]} has the weight {weight:.3f}: more of it would lower "
                 "the index. Turn it round (low + high − answer) if it is worded the other way, or leave it out of the "
-                "model"
+                "model, as fit_index_model does"
             )
     raise_problems(_WHERE, problems)
     return item_limits(results, scale)
+
+
+def problems_of_scale(answers: pd.DataFrame, items: Sequence[str], scale: Scale) -> list[str]:
+    """Say what is wrong with a scale of all items or by item, or which items have answers outside of it.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame
+        Has the items as columns.
+    items : sequence of str
+        Items to look at.
+    scale : (float, float) or mapping of str to (float, float)
+        Lowest and highest answer, of all items or by item.
+
+    Returns
+    -------
+    list of str
+        One sentence without full stop a problem.
+
+    Examples
+    --------
+    >>> problems_of_scale(pd.DataFrame({"v1": [1, 9], "v2": [0, 1]}), ["v1", "v2"], {"v2": (0, 1)})
+    ['scale has no ends for v1; give a pair for every item']
+    """
+    if not isinstance(scale, Mapping):
+        return scale_problems(answers, items, scale)
+    absent = [item for item in items if item not in scale]
+    problems = [f"scale has no ends for {', '.join(absent)}; give a pair for every item"] if absent else []
+    for item in items:
+        if item in scale:
+            problems += [f"of {item}, {problem}" for problem in scale_problems(answers, [], scale[item])] or (
+                scale_problems(answers, [item], scale[item])
+            )
+    return problems
 
 
 def _rule_weights(found: Estimates, items: Moments, rule: str) -> np.ndarray:
@@ -399,7 +424,7 @@ def indices_table(scores: pd.DataFrame) -> pd.DataFrame:
         The labels as columns, ``index`` and, where there are, ``cases``, ``low``, ``high`` and notes.
     """
     table = scores.reset_index().drop(columns="std_error", errors="ignore")
-    table["construct"] = table["construct"].str.replace("_", " ")
+    table["construct"] = table["construct"].map(shown_name)
     return without_empty_notes(table)
 
 

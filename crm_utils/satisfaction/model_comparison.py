@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from textwrap import fill, shorten
+from textwrap import fill, shorten, wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from crm_utils.checks import missing_columns, raise_problems, resampling_problems, seed_problems
-from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, nearest_name
+from crm_utils.errors import ConvergenceError, DataFloorError, counted, nearest_name, reason_of
 from crm_utils.language import tr
 from crm_utils.plotting import PALETTE, describe, new_axes
-from crm_utils.pls import Construct, PathBootstrap, PathModel, PathResults
+from crm_utils.pls import Construct, PathBootstrap, PathModel
 from crm_utils.pls.derived import interval_table
+from crm_utils.pls.layout import shown_name
 from crm_utils.pls.reading import case_weights, cluster_codes, item_values
 from crm_utils.satisfaction.changes import HIGHER, LOWER, simultaneous_differences
-from crm_utils.satisfaction.index import RULES, Scale, index_replicates, index_scores, without_empty_notes
+from crm_utils.satisfaction.fitting import fit_index_model
+from crm_utils.satisfaction.index import (
+    RULES,
+    Scale,
+    index_replicates,
+    index_scores,
+    problems_of_scale,
+    without_empty_notes,
+)
 from crm_utils.satisfaction.national import NATIONAL_MODELS, model_roles, national_model
-from crm_utils.survey.answers import scale_problems
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,10 +41,12 @@ INDEX = "index"
 EXPLAINED = ("satisfaction", "loyalty")
 MEASURES = (INDEX, *(f"r_squared_{role}" for role in EXPLAINED))
 _DIFFERENCE = ("difference", "std_error", "low", "high", "verdict")
-# Less than this, and two models give the same number.
-_ROUNDING = 1e-9
+# Less than this, and two models give the same number: weights settle to 1e-7.
+_ROUNDING = 1e-6
 # Characters of a reason in a figure.
 _LONGEST = 210
+# Characters in a line beside a model's name.
+_TICK = 22
 
 
 def compare_national_models(
@@ -47,7 +56,7 @@ def compare_national_models(
     models: Sequence[str] = ("scsb", "acsi", "ecsi", "ccsi"),
     reference: str | None = None,
     roles: Mapping[str, str | Sequence[str]] | None = None,
-    absent: str = "leave_out",
+    absent: str = "drop",
     scale: Scale = (1, 10),
     rule: str = "unstandardized",
     scheme: str = "path",
@@ -65,6 +74,9 @@ def compare_national_models(
     weights, and that moves the index little where the items go together. What models differ in is what they take for
     causes and consequences: how much of satisfaction and of loyalty they explain.
 
+    Each model is estimated by `fit_index_model`: an item that would lower its index is left out of it, and named. A
+    model with too few usable replicates for intervals is left out, with the reason.
+
     All models are estimated from the same cases, and the bootstrap draws the same cases for all of them. Differences
     between models are taken replicate by replicate, so that what the models share cancels out of their error.
 
@@ -80,9 +92,9 @@ def compare_national_models(
         Model that the others are held against. Default: the first that can be estimated.
     roles : mapping of str to str or sequence of str, optional
         Constructs by role, as in `model_roles`; each model takes the roles that it has.
-    absent : {"leave_out", "drop"}, default "leave_out"
-        What to do about a model with roles that the survey has not: leave it out and say why, or estimate it without
-        them. What is left may then be another model of the list.
+    absent : {"drop", "leave_out"}, default "drop"
+        What to do about a model with roles that the survey has not: estimate it without them, or leave it out; either
+        is said. What is left of a model may be another one of the list.
     scale, rule
         As in `index_scores`.
     scheme, consistent, missing, weights, clusters
@@ -119,9 +131,11 @@ def compare_national_models(
     >>> names = ["expectation", "quality", "value", "satisfaction", "complaints", "loyalty"]
     >>> mood = rng.normal(size=(500, 1))
     >>> answers = pd.DataFrame(np.clip(np.rint(7 + mood + rng.normal(size=(500, 6))), 1, 10), columns=names)
-    >>> found = compare_national_models(answers, {name: [name] for name in names}, n_boot=100, seed=7)
-    >>> found.left_out
-    {'ecsi': 'the survey has no image', 'ccsi': 'the survey has no image'}
+    >>> found = compare_national_models(
+    ...     answers, {name: [name] for name in names}, models=["scsb", "ecsi"], n_boot=100, seed=7
+    ... )
+    >>> found.models["note"].tolist()
+    ['', 'without image']
     >>> found.differences()[["measure", "verdict"]].to_numpy().tolist()
     [['index', 'cannot tell apart'], ['r_squared_satisfaction', 'higher'], ['r_squared_loyalty', 'cannot tell apart']]
     """
@@ -144,7 +158,7 @@ def compare_national_models(
     values = np.column_stack([item_values(answers[item], item, problems) for item in items])
     mass, people = case_weights(answers, weights, problems), cluster_codes(answers, clusters, problems)
     raise_problems(_WHERE, problems)
-    raise_problems(_WHERE, _scale_problems(answers, items, scale))
+    raise_problems(_WHERE, problems_of_scale(answers, items, scale))
 
     kept = _common(values, items, made, missing)
     options = {"scheme": scheme, "consistent": consistent, "missing": missing, "weights": mass[kept]}
@@ -152,16 +166,14 @@ def compare_national_models(
     bootstraps: dict[str, PathBootstrap] = {}
     for name, model in made.items():
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ItemWarning)
-                results = model.fit(answers[kept], **options)
-            _check_weights(results)
+            results, _ = fit_index_model(model, answers[kept], **options)
             bootstraps[name] = results.bootstrap(n_boot, seed=_again(seed))
         except (ConvergenceError, DataFloorError) as error:
-            left_out[name] = str(error).rstrip(".")
+            left_out[name] = reason_of(error).rstrip(".")
     _check_any(bootstraps, left_out)
     if reference in left_out:
         raise_problems(_WHERE, [f"the reference {reference} is left out: {left_out[reference]}; choose another"])
+    fitted = {name: bootstrap.results.model for name, bootstrap in bootstraps.items()}
     return ModelComparison(
         reference=reference or next(iter(bootstraps)),
         level=float(level),
@@ -170,7 +182,7 @@ def compare_national_models(
         bootstraps=bootstraps,
         roles=played,
         left_out={name: left_out[name] for name in models if name in left_out},
-        input_notes=_input_notes(played, made, constructs, int((~kept).sum())),
+        input_notes=_input_notes(played, made, fitted, constructs, int((~kept).sum())),
     )
 
 
@@ -216,12 +228,12 @@ def _made(
         ]
         silent = [role for role, names in roles.items() if not names]
         if silent and absent == "leave_out":
-            left_out[name] = tr("the survey has no {roles}").format(roles=", ".join(silent))
+            left_out[name] = tr("the survey has no {roles}").format(roles=_listed(silent))
             continue
         try:
             made[name] = national_model(name, constructs, roles=roles, absent="drop")
         except DataFloorError as error:
-            left_out[name] = str(error).rstrip(".")
+            left_out[name] = reason_of(error).rstrip(".")
     raise_problems(_WHERE, list(dict.fromkeys(problems)))
     _check_any(made, left_out)
     return made, left_out
@@ -229,20 +241,25 @@ def _made(
 
 def _check_any(models: Mapping[str, Any], left_out: Mapping[str, str]) -> None:
     if not models:
-        listed = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        listed = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in _by_reason(left_out).items())
         raise DataFloorError(f"{_WHERE}: no model can be estimated. {listed}.")
 
 
-def _scale_problems(answers: pd.DataFrame, items: Sequence[str], scale: Scale) -> list[str]:
-    if not isinstance(scale, Mapping):
-        return scale_problems(answers, items, scale)
-    if absent := [item for item in items if item not in scale]:
-        return [f"scale has no ends for {', '.join(absent)}; give a pair for every item"]
-    return [
-        f"of {item}, {problem}" if problem.startswith("scale") else problem
-        for item in items
-        for problem in scale_problems(answers, [item], scale[item])
-    ]
+def _by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """Models by what is said of them, so that it is said once."""
+    same: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        same.setdefault(reason, []).append(name)
+    return same
+
+
+def _listed(constructs: Sequence[str]) -> str:
+    return ", ".join(map(shown_name, constructs))
+
+
+def _absent(roles: Mapping[str, tuple[str, ...]]) -> str:
+    """Roles that no construct plays, for people."""
+    return _listed([role for role, names in roles.items() if not names])
 
 
 def _common(values: np.ndarray, items: Sequence[str], made: Mapping[str, PathModel], missing: str) -> np.ndarray:
@@ -257,18 +274,6 @@ def _common(values: np.ndarray, items: Sequence[str], made: Mapping[str, PathMod
     return kept
 
 
-def _check_weights(results: PathResults) -> None:
-    """Refuse an index that some answers would lower."""
-    layout, weights = results.model.layout(), results.estimates.weights[0]
-    item = int(weights.argmin())
-    if weights[item] < 0:
-        raise ConvergenceError(
-            f"the item {layout.items[item]} of {layout.constructs[layout.owner[item]]} has the weight "
-            f"{weights[item]:.3f}, so that more of it would lower the index; turn it round if it is worded the other "
-            "way, or leave it out of the constructs"
-        )
-
-
 def _again(seed: int | np.random.SeedSequence) -> int | np.random.SeedSequence:
     """The seed as it was given: one that has been spawned from would go on with other children."""
     fresh = isinstance(seed, np.random.SeedSequence)
@@ -278,31 +283,53 @@ def _again(seed: int | np.random.SeedSequence) -> int | np.random.SeedSequence:
 def _input_notes(
     played: Mapping[str, Mapping[str, tuple[str, ...]]],
     made: Mapping[str, PathModel],
+    fitted: Mapping[str, PathModel],
     constructs: Mapping[str, Construct | Sequence[str]],
     dropped: int,
 ) -> tuple[str, ...]:
     """What a reader has to know about the models and the answers."""
-    notes = []
-    for name in made:
-        if absent := [role for role, names in played[name].items() if not names]:
-            notes.append(f"{name.upper()} is estimated without {', '.join(absent)}, which the survey has not.")
+    without = _by_reason({name: absent for name in fitted if (absent := _absent(played[name]))})
+    notes = [
+        f"{_models(names)} estimated without {absent}, which the survey has not." for absent, names in without.items()
+    ]
     stand_ins: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for name in made:
+    for name in fitted:
         for role, names in played[name].items():
             if names and names != (role,):
                 stand_ins.setdefault((role, names), []).append(name.upper())
     for (role, names), models in stand_ins.items():
-        notes.append(f"In {', '.join(models)}, {role} is played by {' and '.join(names)}.")
-    for place, (name, model) in enumerate(made.items()):
-        twins = [other for other in list(made)[:place] if _same(made[other], model)]
+        notes.append(f"In {', '.join(models)}, {role} is played by {' and '.join(map(shown_name, names))}.")
+    lowering: dict[tuple[str, str], list[str]] = {}
+    for name, model in fitted.items():
+        for construct, given in made[name].constructs.items():
+            for item in given.items:
+                if item not in model.items:
+                    lowering.setdefault((item, construct), []).append(name.upper())
+    for (item, construct), models in lowering.items():
+        notes.append(
+            tr(
+                "The item {item} of {construct} has a negative weight in {models} and is left out there: more of it "
+                "would lower the index. If it is worded the other way, declare it as reversed."
+            ).format(item=item, construct=shown_name(construct), models=", ".join(models))
+        )
+    for place, (name, model) in enumerate(fitted.items()):
+        twins = [other for other in list(fitted)[:place] if _same(fitted[other], model)]
         if twins:
             notes.append(f"{name.upper()} is here the same model as {twins[0].upper()}.")
     taking_part = {construct for model in made.values() for construct in model.constructs}
     if idle := [construct for construct in constructs if construct not in taking_part]:
-        notes.append(f"No model has a role for {', '.join(idle)}.")
+        notes.append(f"No model has a role for {_listed(idle)}.")
     if dropped:
-        notes.append(f"{dropped:,} answered questionnaires cannot be used by every model and are left out of all.")
+        are = "is" if dropped == 1 else "are"
+        notes.append(
+            f"{counted(dropped, 'answered questionnaire')} cannot be used by every model and {are} left out of all."
+        )
     return tuple(notes)
+
+
+def _models(names: Sequence[str]) -> str:
+    """Models as the subject of a sentence."""
+    return f"{', '.join(names).upper()} {'is' if len(names) == 1 else 'are'}"
 
 
 def _same(one: PathModel, other: PathModel) -> bool:
@@ -347,12 +374,12 @@ class ModelComparison:
         """One row a model, in the order given.
 
         ``model``, ``constructs``, ``items``, ``paths`` (how many), ``cases`` used, ``srmr`` (of the correlations that
-        the paths imply; a model of other items has others to explain), ``lost_replicates``, ``note`` (why a model is
-        left out, which has NaN).
+        the paths imply; a model of other items has others to explain), ``lost_replicates``, ``note`` (without which
+        constructs a model is estimated, or why it is left out and has NaN).
         """
         rows = []
         for name in self.roles:
-            row = {"model": name, "note": self.left_out.get(name, "")}
+            row = {"model": name, "note": self.left_out.get(name, self.without(name))}
             if name in self.bootstraps:
                 bootstrap = self.bootstraps[name]
                 results = bootstrap.results
@@ -363,6 +390,11 @@ class ModelComparison:
         counts = ["constructs", "items", "paths", "cases", "lost_replicates"]
         table = pd.DataFrame(rows, columns=["model", *counts[:4], "srmr", counts[4], "note"])
         return table.astype(dict.fromkeys(counts, "Int64"))
+
+    def without(self, name: str) -> str:
+        """What a model is estimated without, for people: "without image"; empty where it has everything."""
+        absent = _absent(self.roles[name])
+        return tr("without {constructs}").format(constructs=absent) if absent else ""
 
     @cached_property
     def _measures(self) -> dict[str, tuple[pd.Series, pd.DataFrame]]:
@@ -421,12 +453,13 @@ class ModelComparison:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader has to know: models left out, roles, answers, items and replicates."""
-        notes = [f"{name.upper()} is left out: {reason}." for name, reason in self.left_out.items()]
+        notes = [f"{_models(names)} left out: {reason}." for reason, names in _by_reason(self.left_out).items()]
         notes += self.input_notes
         notes += dict.fromkeys(note for bootstrap in self.bootstraps.values() for note in bootstrap.results.notes)
         for name, bootstrap in self.bootstraps.items():
             if lost := int((~bootstrap.usable).sum()):
-                notes.append(f"{name.upper()}: {lost:,} of {bootstrap.n_boot:,} bootstrap replicates are left out.")
+                are = "is" if lost == 1 else "are"
+                notes.append(f"{name.upper()}: {lost:,} of {bootstrap.n_boot:,} bootstrap replicates {are} left out.")
         return tuple(notes)
 
 
@@ -452,6 +485,12 @@ def _without_rounding(differences):
     return differences.mask(differences.abs() < _ROUNDING, 0.0)
 
 
+def _without_signed_zeros(column: pd.Series) -> pd.Series:
+    """Numbers of a column of which a table shows nothing but zeros are zero; it has one digit, or three below 10."""
+    shown = 1 if column.abs().max() >= 10 else 3
+    return column.mask(column.round(shown) == 0, 0.0)
+
+
 def _measure_names() -> dict[str, str]:
     """Measures in the reader's language."""
     names = {INDEX: tr("satisfaction index")}
@@ -471,7 +510,8 @@ def model_comparison_table(result: ModelComparison) -> pd.DataFrame:
     pandas.DataFrame
         One row a measure and model: ``measure`` (index from 0 to 100; variance explained in per cent), ``model``,
         ``estimate``, ``low``, ``high``, ``difference`` from the reference with ``difference low`` and ``difference
-        high``, ``verdict``, all in points; a row with its ``note`` for each model left out.
+        high``, ``verdict``, all in points; ``note`` where a model is estimated without a construct, and a row with
+        its note for each model left out. What a table would show as −0.0 is 0.
     """
     ends = ["low", "high"]
     table = result.estimates().merge(
@@ -482,10 +522,11 @@ def model_comparison_table(result: ModelComparison) -> pd.DataFrame:
     numbers = ["estimate", *ends, "difference", *(f"difference {end}" for end in ends)]
     shares = table["measure"] != INDEX
     table.loc[shares, numbers] *= 100
+    table[numbers] = table[numbers].apply(_without_signed_zeros)
     table = table.sort_values("measure", key=lambda names: names.map(MEASURES.index), kind="stable", ignore_index=True)
     table["verdict"] = [tr(verdict) if isinstance(verdict, str) else "" for verdict in table["verdict"]]
     table["measure"] = table["measure"].map(_measure_names())
-    table["note"] = ""
+    table["note"] = [result.without(name) for name in table["model"]]
     gone = pd.DataFrame({"model": list(result.left_out), "note": list(result.left_out.values())})
     table = pd.concat([table, gone], ignore_index=True) if len(gone) else table
     table = table[["measure", "model", *numbers, "verdict", "note"]].fillna({"measure": "", "verdict": ""})
@@ -534,14 +575,22 @@ def plot_model_comparison(result: ModelComparison, *, ax: Axes | None = None) ->
             )  # fmt: skip
         listed = ", ".join(f"{name} {value:.1f}" for name, value in zip(rows["model"], values, strict=True))
         said.append(f"{measure}: {listed}")
+    said += [f"{name.upper()} {without}" for name in result.bootstraps if (without := result.without(name))]
+    said += [
+        f"{', '.join(names_of).upper()} {tr('left out: {reason}').format(reason=reason)}"
+        for reason, names_of in _by_reason(result.left_out).items()
+    ]
     for name, reason in result.left_out.items():
         text = tr("left out: {reason}").format(reason=reason)
-        said.append(f"{name.upper()} {text}")
         # A message may be long; the table has all of it.
         lines = fill(shorten(text, _LONGEST, placeholder=" …"), _LONGEST // 3)
         ax.text(0.01, names.index(name.upper()), lines, transform=ax.get_yaxis_transform(), va="center", fontsize=9,
                 style="italic", parse_math=False)  # fmt: skip
-    ax.set_yticks(range(len(names)), names, parse_math=False)
+    ticks = [
+        "\n".join([name.upper(), *wrap(result.without(name), _TICK)]) if name in result.bootstraps else name.upper()
+        for name in result.roles
+    ]
+    ax.set_yticks(range(len(names)), ticks, parse_math=False)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.margins(x=0.12)
     ax.grid(visible=False, axis="y")

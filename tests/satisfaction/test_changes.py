@@ -14,6 +14,7 @@ from crm_utils.satisfaction.changes import (
     index_waves_table,
     plot_index_differences,
     plot_index_waves,
+    simultaneous_differences,
 )
 from crm_utils.satisfaction.index import index_replicates, index_scores, respondent_indices
 
@@ -118,6 +119,25 @@ def test_changes_within_groups(survey, small):
     cells = index_scores(bootstrap, groups=pd.DataFrame({"region": region, "wave": WAVES}))["index"]
     expected = cells["south", "2026", "satisfaction"] - cells["south", "2025", "satisfaction"]
     assert table["change"].iloc[-1] == pytest.approx(expected)
+
+
+def test_changes_within_groups_are_a_table_for_people(survey, small):
+    region = np.tile(["north", "south"], 225)
+    changes = index_changes(small.fit(survey(450)).bootstrap(20, seed=3), WAVES, within=region)
+    table = index_differences_table(changes)
+    assert table["comparison"].tolist() == [
+        f"{group}: {step}" for group in ("north", "south") for step in ("2024 → 2025", "2025 → 2026")
+    ]
+    assert table["change"].tolist() == changes["change"].tolist()
+
+
+def test_what_rounding_leaves_of_no_change_is_none():
+    estimates = pd.Series({"then": 60.0, "now": 60.0 - 8e-15, "later": 60.0 + 1e-8})
+    replicates = pd.DataFrame([[60.0, 60 - 8e-15, 60 + 1e-8]] * 5, columns=estimates.index)
+    pairs = [("now", "then"), ("later", "then")]
+    table = simultaneous_differences(estimates, replicates, pairs, 0.95, ("up", "down"))
+    assert table["verdict"].tolist() == ["cannot tell apart", "up"]
+    assert table.iloc[0, :4].tolist() == [0, 0, 0, 0]
 
 
 def test_differences_from_a_reference_and_from_the_whole(bootstrap):

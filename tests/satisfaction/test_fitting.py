@@ -27,6 +27,8 @@ def test_items_that_run_the_other_way_are_left_out_worst_first(survey, small):
         results, notes = fit_index_model(small, turned)
     assert set(small.items) - set(results.model.items) == {"value_2", "satisfaction_3"}
     assert len(notes) == 2
+    assert notes[0].startswith("The item ")
+    assert notes[1].startswith("Of the items that are left, ")
     assert all("declare it as reversed" in note for note in notes)
     blocks = {name: [item for item in given.items if item in results.model.items]
               for name, given in small.constructs.items()}  # fmt: skip

@@ -245,7 +245,9 @@ def test_a_negative_weight_is_named_with_its_construct_and_a_remedy(survey, smal
     with pytest.warns(ItemWarning):
         results = small.fit(data.assign(value_3=11 - data["value_3"]))
     for function in (index_scores, respondent_indices):
-        with pytest.raises(ParameterError, match=r"value_3 of value has the weight -.*Turn it round"):
+        with pytest.raises(
+            ParameterError, match=r"value_3 of value has the weight -.*Turn it round.*as fit_index_model"
+        ):
             function(results)
 
 

@@ -11,6 +11,7 @@ from crm_utils.plotting import alt_text
 from crm_utils.satisfaction.index import index_scores
 from crm_utils.satisfaction.model_comparison import (
     MEASURES,
+    _without_signed_zeros,
     compare_national_models,
     model_comparison_table,
     plot_model_comparison,
@@ -208,28 +209,39 @@ def test_rule_and_consistent_estimates_are_passed_on(answers):
 
 def test_a_model_that_the_survey_cannot_answer_is_named_and_has_no_number(answers):
     survey = {name: items for name, items in SURVEY.items() if name != "image"}
-    found = compare_national_models(answers, survey, n_boot=10, seed=1)
+    found = compare_national_models(answers, survey, absent="leave_out", n_boot=10, seed=1)
     assert found.left_out == {"ecsi": "the survey has no image", "ccsi": "the survey has no image"}
     assert list(found.bootstraps) == ["scsb", "acsi"]
     table = found.models.set_index("model")
     assert table.loc["ecsi", "note"] == "the survey has no image"
     assert table.loc[["ecsi", "ccsi"], ["constructs", "paths", "srmr"]].isna().all(axis=None)
-    assert found.notes[0] == "ECSI is left out: the survey has no image."
+    assert found.notes[0] == "ECSI, CCSI are left out: the survey has no image."
     assert set(found.estimates()["model"]) == {"scsb", "acsi"}
 
 
 def test_absent_roles_can_be_dropped_and_are_noted(answers):
     survey = {name: items for name, items in SURVEY.items() if name != "image"}
-    found = compare_national_models(answers, survey, models=("acsi", "ecsi"), absent="drop", n_boot=10, seed=1)
+    found = compare_national_models(answers, survey, models=("acsi", "ecsi", "ccsi"), n_boot=10, seed=1)
     assert not found.left_out
-    assert "ECSI is estimated without image, which the survey has not." in found.notes
+    assert found.models["note"].tolist() == ["", "without image", "without image"]
+    table = model_comparison_table(found).set_index("model")["note"]
+    assert (table["ACSI"] == "").all()
+    assert (table[["ECSI", "CCSI"]] == "without image").all()
+    ax = plot_model_comparison(found)
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "ACSI",
+        *(f"{n}\nwithout image" for n in ("ECSI", "CCSI")),
+    ]
+    assert "ECSI without image" in alt_text(ax.figure)
+    assert "ECSI, CCSI are estimated without image, which the survey has not." in found.notes
     assert "ECSI is here the same model as ACSI." in found.notes
-    assert (found.differences()["difference"] == 0).all()
+    differences = found.differences().set_index("model")["difference"]
+    assert (differences["ecsi"] == 0).all()
 
 
 def test_a_model_without_loyalty_has_no_share_of_it(answers):
     survey = {name: items for name, items in SURVEY.items() if name != "loyalty"}
-    found = compare_national_models(answers, survey, absent="drop", n_boot=10, seed=1)
+    found = compare_national_models(answers, survey, n_boot=10, seed=1)
     table = found.estimates().set_index("measure")
     assert table.loc["r_squared_loyalty", ["estimate", "std_error", "low", "high"]].isna().all(axis=None)
     assert set(found.differences()["measure"]) == {"index", "r_squared_satisfaction"}
@@ -254,15 +266,49 @@ def test_quality_of_two_kinds_takes_the_role_of_quality(answers):
     survey |= {"product_quality": ["quality_1"], "service_quality": ["quality_2"]}
     found = compare_national_models(answers, survey, n_boot=10, seed=1)
     assert found.models.set_index("model")["constructs"].to_dict() == {"scsb": 5, "acsi": 7, "ecsi": 8, "ccsi": 7}
-    assert "In ACSI, ECSI, CCSI, quality is played by product_quality and service_quality." in found.notes
+    assert "In ACSI, ECSI, CCSI, quality is played by product quality and service quality." in found.notes
 
 
-def test_a_model_with_an_item_that_would_lower_its_index_is_left_out(answers):
+def test_an_item_that_would_lower_an_index_is_left_out_and_named_once(answers):
     turned = answers.assign(image_2=11 - answers["image_2"])
     found = compare_national_models(turned, SURVEY, n_boot=10, seed=1)
-    assert list(found.left_out) == ["ecsi", "ccsi"]
-    assert "image_2 of image has the weight -" in found.left_out["ecsi"]
-    assert "turn it round" in found.left_out["ccsi"]
+    assert not found.left_out
+    assert found.models.set_index("model")["items"].to_dict() == {"scsb": 10, "acsi": 12, "ecsi": 13, "ccsi": 11}
+    told = [note for note in found.notes if "image_2" in note]
+    assert len(told) == 1
+    assert told[0].startswith("The item image_2 of image has a negative weight in ECSI, CCSI and is left out there:")
+    alone = compare_national_models(answers, SURVEY | {"image": ["image_1"]}, n_boot=10, seed=1)
+    pd.testing.assert_frame_equal(found.estimates(), alone.estimates())
+
+
+def test_a_model_without_enough_usable_replicates_is_left_out_with_the_reason(answers):
+    """The only item of image varies by one answer, and is constant in a third of the replicates."""
+    survey = SURVEY | {"image": ["image_1"]}
+    given = answers.assign(image_1=np.r_[9.0, np.full(199, 5.0)])
+    found = compare_national_models(given, survey, n_boot=100, seed=1)
+    assert list(found.bootstraps) == ["scsb", "acsi"]
+    assert set(found.left_out) == {"ecsi", "ccsi"}
+    reason = found.left_out["ecsi"]
+    assert reason.startswith("Only ")
+    assert "of 100 replicates could be used, and intervals need 90" in reason
+    assert "image_1" in reason
+    assert sum(reason in note for note in found.notes) == 1
+    assert alt_text(plot_model_comparison(found).figure).count(reason) == 1
+
+
+def test_a_difference_that_shows_as_zero_has_no_sign():
+    small = _without_signed_zeros(pd.Series([-0.04, 0.04, -0.06, 12.0, np.nan]))
+    assert small.tolist()[:4] == [0, 0, -0.06, 12]
+    assert f"{small[0]:.1f}" == "0.0"
+    fine = _without_signed_zeros(pd.Series([-0.04, -0.0004, -0.0]))
+    assert fine.tolist() == [-0.04, 0, 0]
+    assert f"{fine[1]:.3f} {fine[2]:.3f}" == "0.000 0.000"
+
+
+def test_one_is_told_as_one(answers):
+    answers.loc[0, [item for item in answers if not item.startswith("image")]] = np.nan
+    found = compare_national_models(answers, SURVEY, missing="em", n_boot=10, seed=1)
+    assert "1 answered questionnaire cannot be used by every model and is left out of all." in found.notes
 
 
 # Input checks
@@ -322,16 +368,16 @@ def test_roles_that_cannot_be(answers):
 def test_where_no_model_is_left_the_reasons_are_raised(answers):
     survey = {"satisfaction": SURVEY["satisfaction"], "value": SURVEY["value"]}
     with pytest.raises(DataFloorError) as caught:
-        compare_national_models(answers, survey, n_boot=10, seed=1)
+        compare_national_models(answers, survey, absent="leave_out", n_boot=10, seed=1)
     message = str(caught.value)
     assert "scsb: the survey has no expectation, complaints, loyalty;" in message
     assert "ccsi: the survey has no image, expectation, quality, loyalty." in message
     few = pd.DataFrame(np.random.default_rng(1).uniform(1, 10, (4, 14)), columns=answers.columns)
-    with pytest.raises(DataFloorError, match=r"acsi: .*needs at least"):
+    with pytest.raises(DataFloorError, match=r"acsi: .*; ecsi, ccsi: The regression .* needs at least"):
         compare_national_models(few, SURVEY, n_boot=10, seed=1)
     no_image = {name: items for name, items in SURVEY.items() if name != "image"}
     with pytest.raises(ParameterError, match="the reference ecsi is left out: the survey has no image; choose another"):
-        compare_national_models(answers, no_image, reference="ecsi", n_boot=10, seed=1)
+        compare_national_models(answers, no_image, reference="ecsi", absent="leave_out", n_boot=10, seed=1)
 
 
 # Figures
@@ -339,7 +385,9 @@ def test_where_no_model_is_left_the_reasons_are_raised(answers):
 
 def test_the_figure_shows_the_table(answers):
     survey = {name: items for name, items in SURVEY.items() if name != "image"}
-    found = compare_national_models(answers, survey, models=("ecsi", "acsi", "scsb"), n_boot=20, seed=1)
+    found = compare_national_models(
+        answers, survey, models=("ecsi", "acsi", "scsb"), absent="leave_out", n_boot=20, seed=1
+    )
     figure, given = plt.subplots()
     ax = plot_model_comparison(found, ax=given)
     assert ax is given
@@ -358,7 +406,7 @@ def test_the_figure_shows_the_table(answers):
 
 def test_the_table_is_in_points_and_has_every_model(answers):
     survey = {name: items for name, items in SURVEY.items() if name != "image"}
-    found = compare_national_models(answers, survey, n_boot=20, seed=1)
+    found = compare_national_models(answers, survey, absent="leave_out", n_boot=20, seed=1)
     table = model_comparison_table(found)
     assert table["model"].tolist() == ["SCSB", "ACSI"] * 3 + ["ECSI", "CCSI"]
     explained = table[table["measure"] == "satisfaction explained, %"].set_index("model")
