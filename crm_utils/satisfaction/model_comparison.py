@@ -486,9 +486,9 @@ def _without_rounding(differences):
 
 
 def _without_signed_zeros(column: pd.Series) -> pd.Series:
-    """Numbers of a column of which a table shows nothing but zeros are zero; it has one digit, or three below 10."""
+    """Negative numbers of which a table shows nothing but zeros are zero; it has one digit, or three below 10."""
     shown = 1 if column.abs().max() >= 10 else 3
-    return column.mask(column.round(shown) == 0, 0.0)
+    return column.mask((column <= 0) & (column.round(shown) == 0), 0.0)
 
 
 def _measure_names() -> dict[str, str]:

@@ -298,7 +298,7 @@ def test_a_model_without_enough_usable_replicates_is_left_out_with_the_reason(an
 
 def test_a_difference_that_shows_as_zero_has_no_sign():
     small = _without_signed_zeros(pd.Series([-0.04, 0.04, -0.06, 12.0, np.nan]))
-    assert small.tolist()[:4] == [0, 0, -0.06, 12]
+    assert small.tolist()[:4] == [0, 0.04, -0.06, 12]
     assert f"{small[0]:.1f}" == "0.0"
     fine = _without_signed_zeros(pd.Series([-0.04, -0.0004, -0.0]))
     assert fine.tolist() == [-0.04, 0, 0]
