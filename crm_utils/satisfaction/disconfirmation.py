@@ -15,6 +15,8 @@ from crm_utils.survey.answers import scale_problems
 from crm_utils.survey.samples import mean_ratio, read_sample
 
 _WHERE = "satisfaction_ratio"
+# A ratio nearer to 1 is 1 but for rounding.
+_ALIKE = 1e-9
 DISSATISFIED, DELIGHTED = "dissatisfied", "very satisfied"
 
 
@@ -131,7 +133,7 @@ def satisfaction_ratio(
             "std_error": error,
             "low": low,
             "high": high,
-            "verdict": DISSATISFIED if high < 1 else DELIGHTED if low > 1 else SAME,
+            "verdict": DISSATISFIED if high < 1 - _ALIKE else DELIGHTED if low > 1 + _ALIKE else SAME,
             "ratio_on_zero_scale": zero_ratio,
             "ratio_on_zero_scale_low": zero_low,
             "ratio_on_zero_scale_high": zero_high,

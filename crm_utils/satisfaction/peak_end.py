@@ -10,7 +10,7 @@ import pandas as pd
 
 from crm_utils.checks import count_problems, index_problems, missing_columns, raise_problems, seed_problems
 from crm_utils.errors import DataFloorError
-from crm_utils.language import tr
+from crm_utils.language import plain_zero, tr
 from crm_utils.plotting import MUTED, describe, draw_intervals, new_axes
 from crm_utils.survey.samples import Sample, SampleMoments, mean_ratio, read_sample
 
@@ -252,7 +252,7 @@ def peak_end_check(
     found = [_check_group(sample, columns, tied, group, folds, split, level) for group in range(len(sample.labels))]
     if all(models["r_squared"].isna().all() for _, models, _ in found):
         reasons = "; ".join(dict.fromkeys(verdict["reason"] for _, _, verdict in found))
-        raise DataFloorError(f"{_WHERE} cannot tell: {reasons}.")
+        raise DataFloorError(f"{_WHERE}: {reasons}.")
     labels = {"keys": sample.labels, "names": [sample.labels.name]}
     return PeakEndCheck(
         pd.concat([coefficients for coefficients, _, _ in found], **labels),
@@ -297,9 +297,11 @@ def _table(rows: list[dict[str, float]], names: list[str], label: str) -> pd.Dat
 def _too_little(columns: np.ndarray, people: np.ndarray, folds: int) -> str:
     """Why nothing can be estimated; empty where it can."""
     needed = max(FEWEST_PEOPLE, folds)
-    if len(np.unique(people)) < needed:
-        return tr("fewer than {needed} people rated every stage and the whole").format(needed=needed)
-    deviations = columns - columns.mean(axis=0)
+    if (given := len(np.unique(people))) < needed:
+        template = tr("fewer than {needed} people rated every stage and the whole ({given})")
+        return template.format(needed=needed, given=given)
+    # Rounded: what is the same for all differs from its mean in the last digit.
+    deviations = np.round(columns - columns.mean(axis=0), 9)
     if not deviations[:, -1].any():
         return tr("everybody rates the whole alike")
     if np.linalg.matrix_rank(deviations[:, :-1]) < len(MOMENTS):
@@ -474,7 +476,9 @@ def plot_peak_end(check: PeakEndCheck, group: Any = None, *, ax: Axes | None = N
         xlabel=tr("Points of the overall rating for one point more") + f"\n({explained})",
         title=tr("What a journey is remembered by"),
     )
-    listed = "; ".join(f"{name} {value:+.2f}" for name, value in zip(table["term"], values, strict=True))
+    listed = "; ".join(
+        f"{name} {plain_zero(f'{value:+.2f}')}" for name, value in zip(table["term"], values, strict=True)
+    )
     word = check.verdicts.loc[chosen, "verdict"]
     return describe(
         ax,

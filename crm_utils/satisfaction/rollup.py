@@ -23,7 +23,7 @@ from crm_utils.checks import (
     seed_problems,
 )
 from crm_utils.errors import CrmError, DataFloorError, ItemWarning, nearest_name
-from crm_utils.language import tr
+from crm_utils.language import counted, listed, tr
 from crm_utils.plotting import MUTED, describe, draw_intervals, new_axes
 from crm_utils.pls import PathModel
 from crm_utils.pls.reading import case_weights, cluster_codes
@@ -39,7 +39,7 @@ _COLUMNS = (
     "level", "name", "parent", "index", "std_error", "low", "high", "weight_share", "measured_share", "companies",
     "effective_companies", "note",
 )  # fmt: skip
-_SHOWN = 3
+_SHOWN, _NO_CHANGE = 3, 1e-9
 # More rows than this, and the figure leaves out the lowest levels.
 _MOST_ROWS = 40
 
@@ -154,8 +154,9 @@ def company_indices(
         rows.append(row)
     if len(failures) == len(names):
         reasons = pd.Series([str(error) for error in failures]).value_counts(sort=False)
-        listed = "; ".join(f"{reason} ({count:,})" for reason, count in reasons.head(_SHOWN).items())
-        raise type(failures[0])(f"{where}: none of the {len(names):,} companies has an index: {listed}")
+        told = "; ".join(f"{reason} ({count:,})" for reason, count in reasons.head(_SHOWN).items())
+        none = "the only company has no" if len(names) == 1 else f"none of the {len(names):,} companies has an"
+        raise type(failures[0])(f"{where}: {none} index: {told}")
     return pd.DataFrame(rows)
 
 
@@ -179,7 +180,8 @@ def _company_codes(answers: pd.DataFrame, company: Any, problems: list[str]) -> 
     labels = pd.Series(company)
     if (absent := labels.isna().to_numpy()).any():
         problems.append(
-            f"company is missing in {int(absent.sum()):,} rows ({first_rows(absent, answers.index)}); leave them out"
+            f"company is missing in {counted(int(absent.sum()), 'row')} ({first_rows(absent, answers.index)}); leave "
+            "them out"
         )
     codes, names = pd.factorize(labels, sort=True)
     if not len(names):
@@ -396,8 +398,8 @@ def _read(
     for column, wrong, rule in ((revenue_col, revenue <= 0, "above zero"), (std_error_col, errors < 0, "0 or more")):
         if wrong.any():
             problems.append(
-                f"{column} must be {rule}, and is not in {int(wrong.sum()):,} rows ({first_rows(wrong, names)}); "
-                "correct them, or leave them out"
+                f"{column} must be {rule}, and is not in {counted(int(wrong.sum()), 'row')} "
+                f"({first_rows(wrong, names)}); correct them, or leave them out"
             )
     surveys = np.arange(len(indices)) if survey_col is None else pd.factorize(indices[survey_col])[0]
     lacking = np.isnan(errors) if std_error_col is not None else np.zeros(len(indices), dtype=bool)
@@ -418,13 +420,14 @@ def _label_problems(indices: pd.DataFrame, columns: Sequence[str], survey_col: s
     for column in [*columns, *([survey_col] if survey_col is not None else [])]:
         if (absent := indices[column].isna().to_numpy()).any():
             problems.append(
-                f"{column} is missing in {int(absent.sum()):,} rows ({first_rows(absent, indices.index)}); name it"
+                f"{column} is missing in {counted(int(absent.sum()), 'row')} ({first_rows(absent, indices.index)}); "
+                "name it"
             )
     for inner, outer in pairwise(columns[1:]):
         pairs = indices[[inner, outer]].dropna().drop_duplicates()
         for name, rows in pairs[pairs[inner].duplicated(keep=False)].groupby(inner)[outer]:
-            listed = " and ".join(sorted(map(str, rows)))
-            problems.append(f"the {inner} {name} lies in the {outer} {listed}; call its parts by different names")
+            several = listed(sorted(map(str, rows)))
+            problems.append(f"the {inner} {name} lies in the {outer} {several}; call its parts by different names")
     return problems
 
 
@@ -556,9 +559,8 @@ def _notes(tier: _Tier, companies: _Rows) -> list[str]:
 
 
 def _few(names: Sequence) -> str:
-    """Some names, and whether there are more."""
-    listed = sorted(dict.fromkeys(map(str, names)))
-    return ", ".join(listed[:_SHOWN]) + (", …" if len(listed) > _SHOWN else "")
+    """Some names, whatever order they come in."""
+    return listed(sorted(dict.fromkeys(map(str, names))), most=_SHOWN)
 
 
 def _walk(tiers: Sequence[_Tier], place: int, member: int) -> Iterator[tuple[int, int]]:
@@ -615,6 +617,8 @@ def roll_up_changes(before: pd.DataFrame, after: pd.DataFrame, *, level: float =
     names = new.index.append(old.index.difference(new.index, sort=False))
     new, old = new.reindex(names), old.reindex(names)
     change = (new["index"] - old["index"]).to_numpy()
+    # Rounding is no change, however small the errors are.
+    change = np.where(np.abs(change) < _NO_CHANGE, 0.0, change)
     error = np.hypot(new["std_error"], old["std_error"]).to_numpy()
     known = np.isfinite(change) & np.isfinite(error)
     reach = norm.ppf((1 + level ** (1 / max(known.sum(), 1))) / 2) * error
@@ -696,12 +700,12 @@ def plot_roll_up(rolled: pd.DataFrame, *, lowest: str | None = None, ax: Axes | 
         number.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
     _align_left(ax, [depth < np.clip(len(levels) - 1, 1, 2) for depth in depths])
     ax.set(xlabel=tr("Index, 0 to 100"), title=tr("Satisfaction indices rolled up to {top}").format(top=names.iloc[0]))
-    listed = "; ".join(
+    indices = "; ".join(
         f"{name} {number:.1f}" if level == levels[0] else f"{level} {name} {number:.1f}"
         for level, name, number in zip(table["level"], names, table["index"], strict=True)
         if np.isfinite(number)
     )
-    return describe(ax, tr("Indices rolled up, each before what it holds: {listed}.").format(listed=listed))
+    return describe(ax, tr("Indices rolled up, each before what it holds: {listed}.").format(listed=indices))
 
 
 def _align_left(ax: Axes, bold: Sequence[bool]) -> None:

@@ -121,6 +121,22 @@ def test_verdicts():
     assert verdicts == {"less": "very satisfied", "as much": "cannot tell apart", "more": "dissatisfied"}
 
 
+def test_what_is_equal_but_for_rounding_is_no_difference():
+    """2.2, 3.3 and 4.4 have a mean above 3.3 in the last digit, without any spread."""
+    found = satisfaction_ratio(pd.DataFrame([[2.2, 3.3, 4.4]] * 30), [3.3] * 30).loc["all"]
+    assert found["low"] > 1
+    assert found["verdict"] == "cannot tell apart"
+    assert found["at"] == 1
+
+
+def test_groups_of_a_categorical_keep_their_order(answers):
+    names = ["south", "north", "none"]
+    found = satisfaction_ratio(
+        answers["got"], answers["wanted"], by=answers["region"].astype(pd.CategoricalDtype(names, ordered=True))
+    )
+    assert found.index.tolist() == names[:2]
+
+
 def test_intervals_cover():
     """Forty respondents, of 500 intervals at 90 %: the ratio, and that from zero, with a mean expectation of 1.5."""
     rng, covered = np.random.default_rng(5), np.zeros(2)

@@ -310,7 +310,7 @@ def test_groups_without_estimates_have_a_reason(people):
     stages.loc[200:259] = np.repeat(stages.loc[200:259, ["order"]].to_numpy(), 5, axis=1)
     check = peak_end_check(stages, overall, by=region, seed=1)
     reasons = check.verdicts["reason"]
-    assert reasons["few"] == "fewer than 30 people rated every stage and the whole"
+    assert reasons["few"] == "fewer than 30 people rated every stage and the whole (29)"
     assert reasons["alike"] == "everybody rates the whole alike"
     assert reasons["one stage"] == "mean, peak and end of the stages cannot be told apart"
     assert check.verdicts["verdict"].tolist() == ["cannot tell"] * 2 + ["holds", "cannot tell"]
@@ -355,12 +355,32 @@ def test_what_is_refused(people, options, message):
 
 def test_there_must_be_enough_people(people):
     stages, overall, answers = people
-    with pytest.raises(DataFloorError, match="peak_end_check cannot tell: fewer than 30 people rated every stage"):
+    with pytest.raises(DataFloorError, match=r"peak_end_check: fewer than 30 people rated .* \(29\)"):
         peak_end_check(stages[:29], overall[:29], seed=1)
     with pytest.raises(DataFloorError, match="fewer than 30 people"):
         peak_end_check(stages, overall, clusters=answers["person"] % 20, seed=1)
     with pytest.raises(ParameterError, match="stages have two columns of one name"):
         journey_moments(stages.set_axis(["a", "b", "b", "c", "d"], axis=1))
+
+
+def test_what_is_the_same_for_all_but_for_rounding_tells_nothing(people):
+    """The mean of 400 times 7.3 is not 7.3 to the last digit."""
+    stages = people[0]
+    same = pd.Series(np.full(len(stages), 7.3))
+    assert (same - same.to_numpy().mean()).any()
+    with pytest.raises(DataFloorError, match="everybody rates the whole alike"):
+        peak_end_check(stages, same, seed=1)
+
+
+def test_waves_of_a_categorical_keep_their_order(people):
+    stages, overall, answers = people
+    names = ["wave 9", "wave 10", "none"]
+    waves = pd.Series(np.where(answers["person"] % 2, *names[:2]), stages.index)
+    check = peak_end_check(stages, overall, by=waves.astype(pd.CategoricalDtype(names, ordered=True)), seed=1)
+    for table in (check.verdicts, check.models, check.coefficients):
+        assert table.index.get_level_values(0).unique().tolist() == names[:2]
+    plain = peak_end_check(stages, overall, by=waves, seed=1)
+    pd.testing.assert_frame_equal(peak_end_table(check, "wave 10"), peak_end_table(plain, "wave 10"))
 
 
 def test_columns_of_a_journey_must_be_there():

@@ -304,7 +304,7 @@ def test_where_no_company_has_an_index_the_reasons_are_raised(survey, small):
         company_indices(survey(100), np.arange(100) % 2, small, scale=(1, 5), n_boot=20, seed=1)
     flat = survey(60).assign(quality_1=lambda table: table["value_1"], quality_2=lambda table: table["value_2"])
     flat["quality_3"] = flat["value_3"]
-    with pytest.raises(ConvergenceError, match=r"perfectly collinear.*\(1\)"):
+    with pytest.raises(ConvergenceError, match=r"the only company has no index: .*perfectly collinear.*\(1\)"):
         company_indices(flat, ["Ash"] * 60, small, n_boot=20, seed=1)
 
 
@@ -371,6 +371,32 @@ def test_changes_seldom_come_from_chance(indices):
     assert wrong / 60 < 0.15
 
 
+def test_what_does_not_change_is_not_called_a_change(indices):
+    """Indices of 70.1 have a mean of 70.1 whatever they weigh, but for the last digit; their errors are 0."""
+    same = indices.assign(index=70.1, std_error=0.0)
+    periods = [
+        roll_up(same.assign(revenue=revenue)) for revenue in (indices["revenue"], indices["revenue"].to_numpy()[::-1])
+    ]
+    apart = periods[1].set_index(["level", "name"])["index"] - periods[0].set_index(["level", "name"])["index"]
+    assert (apart != 0).any()
+    changes = roll_up_changes(*periods)
+    assert set(changes["verdict"]) == {"cannot tell apart"}
+    assert (changes["change"] == 0).all()
+
+
+def test_categories_are_rolled_up_like_their_names(indices):
+    ordered = indices.copy()
+    for column in ("company", "industry", "sector"):
+        names = [*indices[column].unique()[::-1], "none"]
+        ordered[column] = pd.Categorical(indices[column], names, ordered=True)
+    pd.testing.assert_frame_equal(roll_up(ordered, weights={"sector": GDP}), roll_up(indices, weights={"sector": GDP}))
+
+
+def test_long_notes_are_cut(indices):
+    firms = indices.assign(industry="all", sector="all", std_error=np.nan, company=list("gfedcba"))
+    assert roll_up(firms).loc[0, "note"] == "no standard error of a, b, c and 4 others"
+
+
 def test_changes_need_the_same_levels(indices):
     with pytest.raises(ParameterError, match="have nation, sector, industry, company and nation, industry, company"):
         roll_up_changes(roll_up(indices), roll_up(indices, levels="industry"))
@@ -390,9 +416,9 @@ def test_everything_wrong_with_a_table_is_said_at_once(indices):
     message = str(caught.value)
     for part in (
         "revenue has 1 missing or infinite values",
-        "revenue must be above zero, and is not in 1 rows (Ash)",
-        "std_error must be 0 or more, and is not in 1 rows (Cedar)",
-        "sector is missing in 1 rows (3)",
+        "revenue must be above zero, and is not in 1 row (Ash)",
+        "std_error must be 0 or more, and is not in 1 row (Cedar)",
+        "sector is missing in 1 row (3)",
         "the industry hotels lies in the sector leisure and travel",
         "that of retail is -2",
         "weights of sector lack finance, leisure",
