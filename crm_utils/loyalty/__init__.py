@@ -12,6 +12,7 @@ from crm_utils.loyalty.composite import (
 from crm_utils.loyalty.economics import (
     RetentionAssumptions,
     RetentionProfit,
+    assumption_text,
     claimed_range,
     plot_retention_sensitivity,
     retention_profit,
@@ -20,6 +21,7 @@ from crm_utils.loyalty.economics import (
     retention_steps,
 )
 from crm_utils.loyalty.follow_up import FollowUp, earlier_purchases, later_cancellations, later_purchases
+from crm_utils.loyalty.habits import habit_groups
 from crm_utils.loyalty.kinds import (
     LoyaltyKind,
     coded_kinds,
@@ -82,6 +84,7 @@ __all__ = [
     "RetentionProfit",
     "SatisfactionTrap",
     "StatedAgainstActual",
+    "assumption_text",
     "claimed_range",
     "coded_kinds",
     "competition_effect",
@@ -91,6 +94,7 @@ __all__ = [
     "composite_reliability",
     "composite_table",
     "earlier_purchases",
+    "habit_groups",
     "hypotheses_table",
     "kind_attrition",
     "kind_migration",
