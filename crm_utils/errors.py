@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from crm_utils.language import counted
+
 # What a message begins with for a programmer: where it was raised.
 _PLACE = re.compile(r"(?:[a-z]\w*|(?:[A-Z]\w*\.)+\w+|(?:[A-Z][a-z]+){2,}): ")
 _NEEDING = re.compile(r"[a-z]+(?:_[a-z]+)+ needs ")
@@ -205,29 +207,6 @@ def reason_of(error: BaseException) -> str:
     first = text.split(maxsplit=1)[0] if text.strip() else ""
     # The first word may be the name of a column.
     return text[0].upper() + text[1:] if first.isalpha() else text
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with what it counts: one of it, or several.
-
-    Parameters
-    ----------
-    number : int
-        How many.
-    noun : str
-        What, in the singular; its plural ends in s.
-
-    Returns
-    -------
-    str
-        Both.
-
-    Examples
-    --------
-    >>> counted(1, "path"), counted(1200, "case")
-    ('1 path', '1,200 cases')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def nearest_name(given: str, known: Iterable[str]) -> str | None:

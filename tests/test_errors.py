@@ -9,7 +9,6 @@ from crm_utils.errors import (
     ParameterError,
     Problem,
     attempt,
-    counted,
     reason_of,
 )
 
@@ -51,12 +50,6 @@ def test_attempt_does_not_hide_a_mistake_of_the_caller():
 
 
 def test_one_is_counted_as_one():
-    assert [counted(number, "round") for number in (0, 1, 2, 1000)] == [
-        "0 rounds",
-        "1 round",
-        "2 rounds",
-        "1,000 rounds",
-    ]
     problems = [Problem("survey", "q1", "an answer is above 10", "correct it", count=count) for count in (1, 2)]
     message = str(ContractError(problems))
     assert message.startswith("2 problems with the data")

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import is_number, level_problems, raise_problems, resampling_problems, seed_problems
-from crm_utils.errors import ConvergenceError, counted, nearest_name
+from crm_utils.errors import ConvergenceError, nearest_name
 from crm_utils.intervals import percentile_interval
+from crm_utils.language import counted
 from crm_utils.pls.cases import Moments, MomentSource
 from crm_utils.pls.draws import Draws
 from crm_utils.pls.estimates import Estimates, Options, estimates, improper

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import DataFloorError, counted
+from crm_utils.errors import DataFloorError
+from crm_utils.language import counted
 from crm_utils.pls.incomplete import Completion, complete
 from crm_utils.pls.reading import absent_problems, case_weights, cluster_codes, item_values
 

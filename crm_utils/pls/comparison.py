@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import counted, nearest_name
+from crm_utils.errors import nearest_name
 from crm_utils.intervals import percentile_interval
+from crm_utils.language import counted
 from crm_utils.pls.bootstrap import PathBootstrap
 from crm_utils.pls.estimation import PathResults
 from crm_utils.pls.invariance import NONE, invariance_table

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import ConvergenceError, DataFloorError, counted
+from crm_utils.errors import ConvergenceError, DataFloorError
+from crm_utils.language import counted
 from crm_utils.pls.algebra import solve_symmetric
 from crm_utils.pls.cases import Cases, Moments, MomentSource
 from crm_utils.pls.estimates import Estimates, Options, estimates, improper

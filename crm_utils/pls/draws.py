@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from crm_utils.errors import DataFloorError, counted
+from crm_utils.errors import DataFloorError
+from crm_utils.language import counted
 from crm_utils.pls.cases import Cases
 
 FEWEST_CLUSTERS = 10

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import is_number, raise_problems
-from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, counted, nearest_name
+from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, nearest_name
+from crm_utils.language import counted
 from crm_utils.pls.assessment import fornell_larcker, heterotrait_monotrait
 from crm_utils.pls.bootstrap import PathBootstrap, bootstrap
 from crm_utils.pls.cases import MISSING, Cases, Moments, MomentSource, read_cases

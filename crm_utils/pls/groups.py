@@ -24,10 +24,10 @@ from crm_utils.errors import (
     DataFloorError,
     ItemWarning,
     ParameterError,
-    counted,
     nearest_name,
     reason_of,
 )
+from crm_utils.language import counted
 from crm_utils.pls.bootstrap import PathBootstrap, replicated
 from crm_utils.pls.comparison import GroupComparison, PairTest
 from crm_utils.pls.draws import Draws

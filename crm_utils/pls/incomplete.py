@@ -8,7 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from crm_utils.errors import ConvergenceError, counted
+from crm_utils.errors import ConvergenceError
+from crm_utils.language import counted
 from crm_utils.pls.expectation import NOTHING_LEFT, Expectation
 
 MOST_ITERATIONS = 2_000

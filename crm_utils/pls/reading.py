@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import as_numbers, first_rows, index_problems
-from crm_utils.errors import counted, nearest_name
+from crm_utils.errors import nearest_name
+from crm_utils.language import counted
 
 
 def absent_problems(data: pd.DataFrame, items: Sequence[str]) -> list[str]:

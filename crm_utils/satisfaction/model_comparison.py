@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import missing_columns, raise_problems, resampling_problems, seed_problems
-from crm_utils.errors import ConvergenceError, DataFloorError, counted, nearest_name, reason_of
-from crm_utils.language import tr
+from crm_utils.errors import ConvergenceError, DataFloorError, nearest_name, reason_of
+from crm_utils.language import counted, tr
 from crm_utils.plotting import PALETTE, describe, new_axes
 from crm_utils.pls import Construct, PathBootstrap, PathModel
 from crm_utils.pls.derived import interval_table
