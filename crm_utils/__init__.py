@@ -19,6 +19,7 @@ _HOMES = {
     "PrivacyError": "crm_utils.errors",
     "attempt": "crm_utils.errors",
     "Company": "crm_utils.company",
+    "check_columns": "crm_utils.checks",
     "check_company": "crm_utils.company",
     "check_floor": "crm_utils.errors",
     "check_parameters": "crm_utils.errors",
@@ -41,6 +42,7 @@ _ROOMS = ("company", "identify", "lifetime", "loyalty", "pls", "report", "satisf
 __all__ = sorted([*_HOMES, *_ROOMS])
 
 if TYPE_CHECKING:
+    from crm_utils.checks import check_columns
     from crm_utils.claims import claim_verdict, verdict_text
     from crm_utils.company import (
         Company,
