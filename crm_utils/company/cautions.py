@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from crm_utils.company.contract import TABLES
-from crm_utils.company.survey_columns import importance_columns, scale_columns
+from crm_utils.company.survey_columns import IMPORTANCE, importance_columns, scale_columns, servqual_pairs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +29,9 @@ def cautions(company: Company) -> Iterator[str]:
     """Tell what is odd in a company's tables, though it breaks no rule.
 
     Empty tables; a day of the analysis far from the orders; customers and records that nobody knows; one id for all
-    customers without one; survey weights of which a few outweigh the rest; side questions that nobody answered; a
-    construct that may be meant as satisfaction and is not called so.
+    customers without one; survey weights of which a few outweigh the rest; side questions that nobody answered;
+    questions on service quality that are not used, as others are missing; a construct that may be meant as satisfaction
+    and is not called so.
 
     Parameters
     ----------
@@ -52,6 +53,7 @@ def cautions(company: Company) -> Iterator[str]:
     if company.has("survey") and not company.survey.empty:
         yield from _outweighing(company.survey)
         yield from _unanswered(company.survey)
+        yield from _without_partner(list(company.survey.columns))
         yield from _satisfaction_by_another_name(list(company.survey_settings.constructs))
 
 
@@ -134,6 +136,32 @@ def _unanswered(survey: pd.DataFrame) -> Iterator[str]:
     blank = [name for name in (*scale_columns(names), *importance_columns(names)) if survey[name].isna().all()]
     if blank:
         yield f"survey: nobody answered {', '.join(blank)}; drop a question that was not asked"
+
+
+def _without_partner(names: list[str]) -> Iterator[str]:
+    """Tell items of SERVQUAL and points that cannot be used alone; perceptions without any expectation are whole."""
+    there, pairs = set(names), servqual_pairs(names)
+    expected, perceived = ([item for sides in pairs.values() for item in sides[side]] for side in (0, 1))
+    if there.isdisjoint(expected) or there.isdisjoint(perceived):
+        return
+    if absent := [item for item in expected + perceived if item not in there]:
+        rest = "the other half of the pair is" if len(absent) == 1 else "the other halves of their pairs are"
+        yield (
+            f"survey: {_no_columns(absent)}, and expectation and perception go in pairs: {rest} not used; "
+            "add what was asked, or rename what is no answer to SERVQUAL"
+        )
+    whole = [name for name, sides in pairs.items() if any(there.issuperset(pair) for pair in zip(*sides, strict=True))]
+    points = [f"{IMPORTANCE}{dimension}" for dimension in whole]
+    absent = [column for column in points if column not in there]
+    if absent and len(absent) < len(points):
+        yield (
+            f"survey: {_no_columns(absent)}, and points are given to every dimension of SERVQUAL: the others are not "
+            f"used; add what was asked, or rename the {IMPORTANCE}… columns"
+        )
+
+
+def _no_columns(absent: list[str]) -> str:
+    return f"there {'is no column' if len(absent) == 1 else 'are no columns'} {', '.join(absent)}"
 
 
 def _satisfaction_by_another_name(constructs: list[str]) -> Iterator[str]:

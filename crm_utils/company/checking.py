@@ -20,7 +20,7 @@ from crm_utils.company.conversion import convert, read_feature, unreadable_rule
 from crm_utils.company.raw import Origin, RawFile
 from crm_utils.company.reading import read_files
 from crm_utils.company.settings import SurveySettings, TableSettings
-from crm_utils.company.survey_columns import IMPORTANCE, importance_columns, scale_columns, servqual_pairs
+from crm_utils.company.survey_columns import importance_columns, scale_columns
 from crm_utils.errors import Problem
 
 _MISSING_WORDS = ("null", "none", "nan", "nat", "na", "n/a", "#n/a", "<na>", "\\n")
@@ -107,26 +107,6 @@ def _named_columns(names: list[str], survey: SurveySettings) -> dict[str, Column
     )
     points = Column("number", "points given to a dimension", minimum=0, remedy=f"give points of 0 or more, {rename}")
     return dict.fromkeys(scale_columns(names), answer) | dict.fromkeys(importance_columns(names), points)
-
-
-def _incomplete_columns(names: list[str], source: str) -> Iterator[Problem]:
-    """Tell the columns without which SERVQUAL cannot be used; perceptions alone are no SERVQUAL, and whole."""
-    pairs = servqual_pairs(names)
-    expected, perceived = ([item for sides in pairs.values() for item in sides[side]] for side in (0, 1))
-    if not set(names) & set(expected) or not set(names) & set(perceived):
-        return
-    for item, partner in zip(expected + perceived, perceived + expected, strict=True):
-        if partner not in names:
-            rule = f"the column is missing; expectation and perception go in pairs, and there is {item}"
-            remedy = f"add it, or rename {item} where it is no answer to SERVQUAL"
-            yield Problem("survey", partner, rule, remedy, source=source)
-    if given := importance_columns(names):
-        for column in (f"{IMPORTANCE}{dimension}" for dimension in pairs):
-            if column not in names:
-                rule = (
-                    f"the column is missing; points are given to every dimension of SERVQUAL, and there is {given[0]}"
-                )
-                yield Problem("survey", column, rule, f"add it, or rename the {IMPORTANCE}… columns", source=source)
 
 
 @contextmanager
@@ -256,7 +236,6 @@ def check_files(table: str, files: list[RawFile], settings: TableSettings, surve
     raw = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     if table == "survey":
         columns = _named_columns(list(raw.columns), survey) | columns
-        problems += _incomplete_columns(list(raw.columns), origin.name)
     converted, unreadable = {}, {}
     for name in raw.columns:
         if name not in columns:

@@ -126,6 +126,41 @@ def test_a_question_that_nobody_answered():
     assert warning.startswith("survey: nobody answered sq_exp_empathy_1, sq_importance_empathy; ")
 
 
+class TestQuestionsThatCannotBeUsedAlone:
+    def test_half_a_pair(self):
+        (warning,) = survey_warnings(sq_exp_a_1=[5, 4], sq_per_a_1=[5, 6], sq_per_a_10=[7, 6], nps=[9, 10])
+        assert warning == (
+            "survey: there is no column sq_exp_a_10, and expectation and perception go in pairs: the other half of the "
+            "pair is not used; add what was asked, or rename what is no answer to SERVQUAL"
+        )
+
+    def test_several_halves_are_one_warning(self):
+        (warning,) = survey_warnings(sq_exp_a_1=[5], sq_per_a_2=[5], sq_importance_a=[9])
+        assert "there are no columns sq_exp_a_2, sq_per_a_1, and" in warning
+
+    def test_points_for_some_dimensions(self):
+        sides = {f"sq_{side}_{name}_1": [5, 4] for side in ("exp", "per") for name in "abc"}
+        (warning,) = survey_warnings(**sides, sq_importance_b=[40, 50])
+        assert "there are no columns sq_importance_a, sq_importance_c, and points are given to every" in warning
+
+    def test_a_dimension_of_which_nothing_is_used_needs_no_points(self):
+        (warning,) = survey_warnings(sq_exp_a_1=[5], sq_per_a_1=[5], sq_importance_a=[9], sq_exp_b_1=[7])
+        assert "sq_per_b_1" in warning
+
+    @pytest.mark.parametrize(
+        "columns",
+        [
+            {"sq_per_a_1": [5], "sq_importance_a": [9], "sq_per_b_1": [5]},
+            {"sq_exp_a_1": [5], "sq_exp_b_2": [5]},
+            {"sq_exp_a_1": [5], "sq_per_a_1": [5]},
+            {"sq_exp_a_1": [5], "sq_per_a_1": [5], "sq_importance_a": [9], "sq_importance_b": [9]},
+            {"journey_order": [5], "nps": [9]},
+        ],
+    )
+    def test_what_is_whole_is_no_cause(self, columns):
+        assert survey_warnings(**columns) == ()
+
+
 class TestSatisfactionByAnotherName:
     @pytest.mark.parametrize("name", ["satisfied", "Satisfaction with the shop", "店铺满意"])
     def test_is_told(self, name):

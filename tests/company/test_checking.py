@@ -151,14 +151,16 @@ class TestColumnsOfTheSurveyKnownByTheirNames:
         text = f"response_id,{header}\n1,by bus\n2,99\n"
         assert load_company(folder(tmp_path, survey__csv=text)).survey[header].tolist() == ["by bus", "99"]
 
-    def test_a_half_of_a_pair(self, folder, tmp_path):
-        whole = "response_id,sq_exp_empathy_1,sq_per_empathy_1,sq_per_empathy_2,sq_exp_trust_1,sq_per_trust_1"
-        check = check_company(folder(tmp_path, survey__csv=f"{whole},sq_importance_trust\n1,5,5,5,5,5,40\n"))
-        assert [problem.column for problem in check.problems] == ["sq_exp_empathy_2", "sq_importance_empathy"]
-        assert "there is sq_per_empathy_2" in check.problems[0].rule
-
-    def test_perceptions_alone_are_whole(self, folder, tmp_path):
-        assert check_company(folder(tmp_path, survey__csv="response_id,sq_per_empathy_1\n1,5\n")).ok
+    def test_half_a_pair_and_points_for_some_dimensions_stop_nobody(self, folder, tmp_path):
+        header = "response_id,sq_exp_empathy_1,sq_per_empathy_1,sq_per_empathy_2,sq_exp_trust_1,sq_per_trust_1"
+        path = folder(tmp_path, survey__csv=f"{header},sq_importance_trust\n1,5,4,6,5,5,40\n")
+        check = check_company(path)
+        assert check.ok
+        assert [warning.split(",")[0] for warning in check.warnings] == [
+            "survey: there is no column sq_exp_empathy_2",
+            "survey: there is no column sq_importance_empathy",
+        ]
+        assert load_company(path).survey.loc[0, "sq_per_empathy_2"] == 6
 
     def test_weights_say_what_to_do(self, folder, tmp_path):
         for text in ("1,\n2,1", "1,many\n2,1"):
