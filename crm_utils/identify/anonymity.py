@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 from crm_utils.identify.masking import DIRECT_KINDS, column_kinds
 from crm_utils.language import tr
 from crm_utils.plotting import PALETTE, describe, new_axes
@@ -385,6 +385,5 @@ def _problems(table: pd.DataFrame, columns: list[str]) -> list[str]:
 
 
 def _not_a_column(name: object, table: pd.DataFrame) -> str:
-    near = nearest_name(str(name), map(str, table.columns))
-    hint = f" (did you mean {near!r}?)" if near else f"; there are: {', '.join(map(str, table.columns))}"
+    hint = did_you_mean(name, table.columns, otherwise=f"; there are: {', '.join(map(str, table.columns))}")
     return f"{name!r} is not a column{hint}"

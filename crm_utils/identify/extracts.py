@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import PrivacyError, nearest_name
+from crm_utils.errors import PrivacyError, did_you_mean
 from crm_utils.identify.anonymity import KAnonymity, class_codes, class_diversity, k_anonymity
 from crm_utils.identify.generalisation import Coarsening, coarser_rules, generalise
 from crm_utils.identify.masking import DIRECT_KINDS, column_kinds
@@ -178,8 +178,7 @@ def _problems(
     problems = []
     for name in columns:
         if name not in table.columns:
-            near = nearest_name(str(name), map(str, table.columns))
-            problems.append(f"{name!r} is not a column" + (f" (did you mean {near!r}?)" if near else ""))
+            problems.append(f"{name!r} is not a column" + did_you_mean(name, table.columns))
     for what, names in (("quasi_identifiers", quasi), ("sensitive", sensitive), ("generalise_by", list(rules))):
         if outside := [str(name) for name in names if name not in columns]:
             problems.append(f"{what} names {', '.join(outside)}, not among the columns asked for")

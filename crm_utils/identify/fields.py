@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 
 KINDS = {
     "given_name": "given name, in characters, pinyin or another script",
@@ -66,8 +66,7 @@ def recognise_fields(records: pd.DataFrame) -> dict[str, str]:
 
 
 def _meant(given: str, known: Iterable[str]) -> str:
-    near = nearest_name(given, known)
-    return f" (did you mean {near!r}?)" if near else f"; there are: {', '.join(known)}"
+    return did_you_mean(given, known, otherwise=f"; there are: {', '.join(known)}")
 
 
 def check_fields(records: pd.DataFrame, fields: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 
 ANY = "*"
 """What a value that is wholly suppressed reads."""
@@ -62,8 +62,7 @@ def generalise(table: pd.DataFrame, rules: Mapping[str, Coarsening]) -> pd.DataF
     problems, made = [], {}
     for column, rule in rules.items():
         if column not in table.columns:
-            near = nearest_name(str(column), map(str, table.columns))
-            problems.append(f"{column!r} is not a column" + (f" (did you mean {near!r}?)" if near else ""))
+            problems.append(f"{column!r} is not a column" + did_you_mean(column, table.columns))
             continue
         try:
             made[column] = _coarser(table[column], rule)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import first_rows, missing_columns, raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 from crm_utils.identify.fields import recognise_fields
 from crm_utils.identify.masking import Role, role_view
 from crm_utils.language import tr
@@ -360,8 +360,7 @@ def _plans(
         label = " + ".join(map(str, fields))
         for name in fields:
             if name not in records.columns:
-                near = nearest_name(name, map(str, records.columns))
-                problems.append(f"the field {name!r} is not a column" + (f" (did you mean {near!r}?)" if near else ""))
+                problems.append(f"the field {name!r} is not a column" + did_you_mean(name, records.columns))
             if name in used:
                 problems.append(f"the field {name!r} has two rules; give it one")
             used[name] = rule

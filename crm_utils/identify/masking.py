@@ -11,7 +11,7 @@ import pandas as pd
 
 from crm_utils.checks import raise_problems
 from crm_utils.company.contract import TABLES
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 from crm_utils.identify.fields import KINDS, recognise_fields
 from crm_utils.identify.pseudonyms import pseudonymous_key
 from crm_utils.language import tr
@@ -381,6 +381,5 @@ def _role(role: str | Role) -> Role:
 
 
 def _unknown(what: str, given: object, known: object) -> str:
-    near = nearest_name(str(given), map(str, known))
-    hint = f"did you mean {near!r}? " if near else ""
+    hint = did_you_mean(given, known, form="did you mean {!r}? ")
     return f"unknown {what} {given!r}; {hint}There are: {', '.join(map(str, known))}"

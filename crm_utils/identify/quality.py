@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import level_problems, raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 from crm_utils.identify.dates import normalise_date
 from crm_utils.identify.quality_rules import DIMENSIONS, Complete, Fresh, Rule, Unique, Valid, default_quality_rules
 from crm_utils.identify.text import as_strings
@@ -78,8 +78,12 @@ def _problems(table: pd.DataFrame, rules: tuple[Rule, ...], source_col: str | No
         problems += faults
         for column in rule.fields if not faults else ():
             if column not in table.columns:
-                near = nearest_name(column, map(str, table.columns))
-                hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(map(str, table.columns))}"
+                hint = did_you_mean(
+                    column,
+                    table.columns,
+                    form="did you mean {!r}?",
+                    otherwise=f"there are: {', '.join(map(str, table.columns))}",
+                )
                 problems.append(f"the {rule.dimension} rule {rule.says!r} needs the column {column!r} ({hint})")
     if source_col not in (None, "source", *table.columns):
         problems.append(f"source_col {source_col!r} is not a column")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import count_problems, is_number, raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 
@@ -344,8 +344,7 @@ def _cases(
     cases = {}
     for name, ends in ranges.items():
         if name not in _LIMITS:
-            near = nearest_name(str(name), _LIMITS)
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(name, _LIMITS)
             problems.append(f"ranges name {name!r}, which is none of {', '.join(_LIMITS)}{hint}")
             continue
         if not isinstance(ends, Sequence) or len(ends) != 2 or not all(map(is_number, ends)) or ends[0] > ends[1]:

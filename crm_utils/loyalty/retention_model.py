@@ -21,7 +21,7 @@ from crm_utils.checks import (
     resampling_problems,
     seed_problems,
 )
-from crm_utils.errors import DataFloorError, ItemWarning, nearest_name
+from crm_utils.errors import DataFloorError, ItemWarning, did_you_mean
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, describe, draw_intervals, new_axes
 from crm_utils.pls import (
@@ -206,8 +206,7 @@ def _played(answers: Any, constructs: Any, roles: Mapping[str, str] | None, prob
         problems.append(f"roles name {role!r}, which is none of {', '.join(ROLES)}")
     for role, name in given.items():
         if name not in constructs:
-            near = nearest_name(str(name), map(str, constructs))
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(name, constructs)
             problems.append(f"the role {role} is given to {name!r}, which is no construct of the survey{hint}")
     played = {role: given.get(role, role) for role in ROLES if given.get(role, role) in constructs}
     if len(set(played.values())) < len(played):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import is_number, level_problems, raise_problems, resampling_problems, seed_problems
-from crm_utils.errors import ConvergenceError, nearest_name
+from crm_utils.errors import ConvergenceError, did_you_mean
 from crm_utils.intervals import percentile_interval
 from crm_utils.language import counted
 from crm_utils.pls.cases import Moments, MomentSource
@@ -44,8 +44,7 @@ def bootstrap(
     """Draw cases and estimate again; see `PathResults.bootstrap`."""
     problems = resampling_problems(n_boot, 0.95) + seed_problems(seed) + floor_problems(min_usable)
     if intervals not in INTERVALS:
-        near = nearest_name(str(intervals), INTERVALS)
-        hint = f" (did you mean {near!r}?)" if near else ""
+        hint = did_you_mean(intervals, INTERVALS)
         problems.append(f"intervals must be one of {list(INTERVALS)}, and is {intervals!r}{hint}")
     raise_problems(_WHERE, problems)
     draws = Draws(results.cases, n_boot, seed, where=_WHERE)
@@ -448,8 +447,7 @@ class PathBootstrap:
     @staticmethod
     def _check_quantity(quantity: str, where: str) -> None:
         if quantity not in QUANTITIES:
-            near = nearest_name(str(quantity), QUANTITIES)
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(quantity, QUANTITIES)
             raise_problems(where, [f"quantity must be one of {list(QUANTITIES)}, and is {quantity!r}{hint}"])
 
 

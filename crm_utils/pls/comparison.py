@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 from crm_utils.intervals import percentile_interval
 from crm_utils.language import counted
 from crm_utils.pls.bootstrap import PathBootstrap
@@ -170,8 +170,7 @@ class GroupComparison:
            Statistics 6(2), 65–70.
         """
         if quantity not in COMPARED:
-            near = nearest_name(str(quantity), COMPARED)
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(quantity, COMPARED)
             problem = f"quantity must be one of {list(COMPARED)}, and is {quantity!r}{hint}"
             raise_problems("GroupComparison.differences", [problem])
         names = labels(quantity, self.model.layout()).to_frame(index=False)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 from crm_utils.pls.arrangement import Arrangement, arrange
@@ -154,8 +154,7 @@ def _text_problems(option: str, given: Any, layout: Layout) -> list[str]:
     problems = []
     for name in given:
         if name not in layout.constructs:
-            near = nearest_name(str(name), layout.constructs)
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(name, layout.constructs)
             problems.append(f"{option} names {name!r}, which is no construct{hint}")
     return problems
 

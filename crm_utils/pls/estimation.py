@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import is_number, raise_problems
-from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, nearest_name
+from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, did_you_mean
 from crm_utils.language import counted
 from crm_utils.pls.assessment import fornell_larcker, heterotrait_monotrait
 from crm_utils.pls.bootstrap import PathBootstrap, bootstrap
@@ -49,8 +49,7 @@ def estimate(
     problems = []
     for name, given, allowed in (("scheme", scheme, SCHEMES), ("missing", missing, MISSING)):
         if given not in allowed:
-            near = nearest_name(str(given), allowed)
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(given, allowed)
             problems.append(f"{name} must be one of {list(allowed)}, and is {given!r}{hint}")
     for name, given in (("consistent", consistent), ("standardize", standardize)):
         if not isinstance(given, bool | np.bool_):

@@ -24,7 +24,7 @@ from crm_utils.errors import (
     DataFloorError,
     ItemWarning,
     ParameterError,
-    nearest_name,
+    did_you_mean,
     reason_of,
 )
 from crm_utils.language import counted
@@ -171,8 +171,7 @@ def _group_codes(data: pd.DataFrame, group: Any, problems: list[str]) -> tuple[n
     none = np.zeros(len(data), dtype=int), []
     if isinstance(group, str):
         if group not in data.columns:
-            near = nearest_name(group, map(str, data.columns))
-            problems.append(f"data lacks the group column {group!r}" + (f" (did you mean {near!r}?)" if near else ""))
+            problems.append(f"data lacks the group column {group!r}" + did_you_mean(group, data.columns))
             return none
         group = data[group]
     if np.ndim(group) != 1 or len(group) != len(data):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import level_problems, raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 from crm_utils.pls.bootstrap import PathBootstrap
 from crm_utils.pls.derived import derived_intervals
 from crm_utils.pls.layout import Layout, shown_name
@@ -317,8 +317,7 @@ def _chosen_routes(
 def _unknown(role: str, name: str, layout: Layout) -> list[str]:
     if name in layout.constructs:
         return []
-    near = nearest_name(str(name), layout.constructs)
-    hint = f" (did you mean {near!r}?)" if near else ""
+    hint = did_you_mean(name, layout.constructs)
     return [f"{role} must be one of {', '.join(layout.constructs)}, and is {name!r}{hint}"]
 
 

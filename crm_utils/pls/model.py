@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean, nearest_name
 from crm_utils.pls.estimation import PathResults, estimate
 from crm_utils.pls.layout import Layout
 
@@ -251,10 +251,11 @@ def _path_problems(constructs: Mapping[str, Construct], paths: tuple[tuple[str, 
         shown = " → ".join(map(str, path))
         for name in path:
             if name not in constructs:
-                near = nearest_name(name, constructs)
-                hint = f"did you mean {near!r}?" if near else f"there are {', '.join(constructs)}"
+                hint = did_you_mean(
+                    name, constructs, form="did you mean {!r}?", otherwise=f"there are {', '.join(constructs)}"
+                )
                 problems.append(f"the path {shown} names {name!r}, which is no construct ({hint})")
-                connected.add(near)
+                connected.add(nearest_name(name, constructs))
         if times > 1:
             problems.append(f"the path {shown} is given {times} times; list it once")
     problems += [

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems, resampling_problems, seed_problems
-from crm_utils.errors import ConvergenceError, nearest_name
+from crm_utils.errors import ConvergenceError, did_you_mean
 from crm_utils.pls.algebra import solve_symmetric
 from crm_utils.pls.bootstrap import PathBootstrap, fewest_usable, floor_problems
 from crm_utils.pls.cases import Cases, Moments
@@ -195,8 +195,7 @@ def _moderator(
     if moderator in model.constructs:
         return moderator, {}
     if moderator not in data.columns:
-        near = nearest_name(moderator, [*model.constructs, *map(str, data.columns)])
-        hint = f" (did you mean {near!r}?)" if near else ""
+        hint = did_you_mean(moderator, [*model.constructs, *data.columns])
         problems.append(f"the moderator {moderator!r} is neither a construct of the model nor a column of data{hint}")
         return None, {}
     column = data[moderator]
@@ -214,8 +213,7 @@ def _path_problems(model: PathModel, source: Any, target: Any, moderator: Any) -
     problems = []
     for role, name in (("source", source), ("target", target)):
         if name not in model.constructs:
-            near = nearest_name(str(name), model.constructs)
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(name, model.constructs)
             problems.append(f"{role} must be one of {', '.join(model.constructs)}, and is {name!r}{hint}")
     if problems:
         return problems

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import count_problems, level_problems, raise_problems, seed_problems
-from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, ParameterError, nearest_name
+from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, ParameterError, did_you_mean
 from crm_utils.pls.cross_validation import WHERE, cross_validate, deal_folds
 from crm_utils.pls.model import PathModel
 from crm_utils.pls.prediction_results import OVERALL, PATH_MODEL, PredictionResults
@@ -142,7 +142,7 @@ def predict_out_of_sample(
     problems += seed_problems(seed) + level_problems(level)
     if technique not in TECHNIQUES:
         problems.append(
-            f"technique must be one of {list(TECHNIQUES)}, and is {technique!r}{_hint(technique, TECHNIQUES)}"
+            f"technique must be one of {list(TECHNIQUES)}, and is {technique!r}{did_you_mean(technique, TECHNIQUES)}"
         )
     targets = _targets(model, target, problems)
     options = {"scheme": scheme, "consistent": consistent, "missing": missing, "standardize": standardize}
@@ -236,11 +236,6 @@ def compare_predictions(one: PredictionResults, other: PredictionResults) -> pd.
     return pd.DataFrame(rows)
 
 
-def _hint(given: Any, known: Sequence[str]) -> str:
-    near = nearest_name(str(given), known)
-    return f" (did you mean {near!r}?)" if near else ""
-
-
 def _targets(model: PathModel, target: Any, problems: list[str]) -> tuple[str, ...]:
     """Constructs to predict, in the order of the model; what is wrong is added to `problems`."""
     led = [name for name in model.constructs if model.predecessors(name)]
@@ -252,7 +247,7 @@ def _targets(model: PathModel, target: Any, problems: list[str]) -> tuple[str, .
         return ()
     for name in chosen:
         if not isinstance(name, str) or name not in model.constructs:
-            problems.append(f"the target {name!r} is no construct of the model{_hint(name, led)}")
+            problems.append(f"the target {name!r} is no construct of the model{did_you_mean(name, led)}")
         elif name not in led:
             problems.append(
                 f"no path leads to the target {name}, so that nothing predicts it; choose {' or '.join(led)}"

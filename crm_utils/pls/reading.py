@@ -10,16 +10,14 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import as_numbers, first_rows, index_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 from crm_utils.language import counted
 
 
 def absent_problems(data: pd.DataFrame, items: Sequence[str]) -> list[str]:
     """Say which items the data lack, with the nearest name that they have."""
-    absent = [item for item in items if item not in data.columns]
-    hints = {item: nearest_name(item, map(str, data.columns)) for item in absent}
     return [
-        f"data lacks the item {item}" + (f" (did you mean {hints[item]!r}?)" if hints[item] else "") for item in absent
+        f"data lacks the item {item}{did_you_mean(item, data.columns)}" for item in items if item not in data.columns
     ]
 
 
@@ -46,10 +44,7 @@ def case_weights(data: pd.DataFrame, weights: Any, problems: list[str]) -> np.nd
         return np.ones(len(data))
     if isinstance(weights, str):
         if weights not in data.columns:
-            near = nearest_name(weights, map(str, data.columns))
-            problems.append(
-                f"data lacks the weights column {weights!r}" + (f" (did you mean {near!r}?)" if near else "")
-            )
+            problems.append(f"data lacks the weights column {weights!r}" + did_you_mean(weights, data.columns))
             return np.ones(len(data))
         weights = data[weights]
     if np.ndim(weights) == 0 or len(weights) != len(data):
@@ -74,10 +69,7 @@ def cluster_codes(data: pd.DataFrame, clusters: Any, problems: list[str]) -> np.
         return None
     if isinstance(clusters, str):
         if clusters not in data.columns:
-            near = nearest_name(clusters, map(str, data.columns))
-            problems.append(
-                f"data lacks the clusters column {clusters!r}" + (f" (did you mean {near!r}?)" if near else "")
-            )
+            problems.append(f"data lacks the clusters column {clusters!r}" + did_you_mean(clusters, data.columns))
             return None
         clusters = data[clusters]
     if np.ndim(clusters) != 1 or len(clusters) != len(data):

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import ItemWarning, nearest_name
+from crm_utils.errors import ItemWarning, did_you_mean
 from crm_utils.pls.bootstrap import PathBootstrap, check_usable
 from crm_utils.pls.cases import Cases, Moments
 from crm_utils.pls.estimates import Estimates, estimates
@@ -389,8 +389,11 @@ def _component_problems(constructs: Mapping[str, Any]) -> list[str]:
                 problems.append(f"{name} has the component {component} {times} times; list it once")
             owners.setdefault(component, []).append(name)
             if component not in constructs:
-                near = nearest_name(component, [known for known in constructs if known not in second])
-                hint = f" (did you mean {near!r}?)" if near else "; add it with its items"
+                hint = did_you_mean(
+                    component,
+                    [known for known in constructs if known not in second],
+                    otherwise="; add it with its items",
+                )
                 problems.append(f"the component {component!r} of {name} is no construct{hint}")
             elif component in second:
                 problems.append(

@@ -9,7 +9,7 @@ from typing import Any
 
 from crm_utils.errors import ParameterError
 from crm_utils.report.notebooks import Notebook
-from crm_utils.report.parameters import did_you_mean, parse_value, split_list
+from crm_utils.report.parameters import parse_value, split_list, suggestion
 
 MOST_COMBINATIONS = 1000
 _UNSAFE = re.compile(r"[^\w.+-]+")
@@ -44,7 +44,7 @@ def swept_values(sweep: Mapping[str, Sequence[Any] | str], notebooks: Sequence[N
     problems: dict[str, None] = {}
     for name, given in sweep.items():
         if name not in declared:
-            hint = did_you_mean(name, declared) or f" Known: {', '.join(sorted(declared))}."
+            hint = suggestion(name, declared) or f" Known: {', '.join(sorted(declared))}."
             problems[f"no parameter {name!r} in any of the chosen notebooks.{hint}"] = None
             continue
         try:

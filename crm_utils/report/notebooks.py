@@ -12,7 +12,7 @@ from typing import Any
 
 from crm_utils.errors import ParameterError
 from crm_utils.paths import workbook_folder
-from crm_utils.report.parameters import Parameter, did_you_mean, read_parameters
+from crm_utils.report.parameters import Parameter, read_parameters, suggestion
 
 _NAME = re.compile(r"(?P<number>\d\d)_(?P<topic>\w+)")
 _RESERVED = ("index",)
@@ -178,7 +178,7 @@ def notebook_names_message(given: str, names: Iterable[str]) -> str:
     """Message about a notebook that does not exist, with the nearest that does."""
     names = list(names)
     topics = {parts["topic"]: name for name in names if (parts := _NAME.fullmatch(name))}
-    hint = did_you_mean(given, [*names, *topics])
+    hint = suggestion(given, [*names, *topics])
     return f"no notebook {given!r}.{hint}" + ("" if hint else f" There are: {', '.join(names)}.")
 
 

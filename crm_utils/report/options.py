@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crm_utils.errors import ParameterError
-from crm_utils.report.parameters import did_you_mean
+from crm_utils.report.parameters import suggestion
 
 DEFAULT_TIMEOUT_SECONDS = 1800.0
 FORMATS = ("html", "pdf")
@@ -76,10 +76,10 @@ def check_options(
         problems.append(f"jobs must be 1 or more, not {jobs!r}.")
     for given in formats or ():
         if given not in FORMATS:
-            problems.append(f"no format {given!r}.{did_you_mean(str(given), FORMATS)} There are: {', '.join(FORMATS)}.")
+            problems.append(f"no format {given!r}.{suggestion(str(given), FORMATS)} There are: {', '.join(FORMATS)}.")
     backend = backend or ("dask" if scheduler else "local")
     if backend not in BACKENDS:
-        problems.append(f"no backend {backend!r}.{did_you_mean(backend, BACKENDS)} There are: {', '.join(BACKENDS)}.")
+        problems.append(f"no backend {backend!r}.{suggestion(backend, BACKENDS)} There are: {', '.join(BACKENDS)}.")
     elif backend == "dask" and not scheduler:
         problems.append("backend dask needs the address of a scheduler, such as tcp://127.0.0.1:8786.")
     elif backend == "local" and scheduler:

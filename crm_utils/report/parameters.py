@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from crm_utils.errors import ParameterError, nearest_name
+from crm_utils.errors import ParameterError, did_you_mean
 
 _SCALARS = ("str", "int", "float", "bool")
 _EXPECTED = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
@@ -49,8 +49,8 @@ class Parameter:
         return f"{_EXPECTED[self.type]} ({self.type})"
 
 
-def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Suggest the nearest known name, as the end of a message.
+def suggestion(given: str, known: Iterable[str]) -> str:
+    """Suggest the nearest known name in a sentence, as the end of a message.
 
     Parameters
     ----------
@@ -66,11 +66,10 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> did_you_mean("horizn_months", ["bins", "horizon_months"])
+    >>> suggestion("horizn_months", ["bins", "horizon_months"])
     " Did you mean 'horizon_months'?"
     """
-    near = nearest_name(given, known)
-    return f" Did you mean {near!r}?" if near else ""
+    return did_you_mean(given, known, form=" Did you mean {!r}?")
 
 
 def _comments(source: str) -> dict[int, str]:
@@ -316,7 +315,7 @@ def check_values(
     problems: dict[str, None] = {}  # an ordered set: the same mistake in three notebooks is said once
 
     def unknown(name: str, names: list[str], where: str) -> None:
-        hint = did_you_mean(name, names)
+        hint = suggestion(name, names)
         listing = "" if hint else f" Known: {', '.join(names) or 'none'}."
         problems[f"no parameter {name!r} in {where}.{hint}{listing}"] = None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from crm_utils.errors import ParameterError
 from crm_utils.paths import workbook_folder
-from crm_utils.report.parameters import did_you_mean
+from crm_utils.report.parameters import suggestion
 
 KEYS = (
     "notebooks",
@@ -90,7 +90,7 @@ def find_spec(given: str) -> Path:
     name = given.removesuffix(".yml")
     if name in named:
         return named[name]
-    hint = did_you_mean(name, named) or (f" There are: {', '.join(named)}." if named else "")
+    hint = suggestion(name, named) or (f" There are: {', '.join(named)}." if named else "")
     raise ParameterError(f"--spec {given}: is no file, and no spec in reports/specs.{hint}")
 
 
@@ -124,7 +124,7 @@ def read_spec(path: Path) -> Spec:
     problems = []
     for key in content:
         if key not in KEYS:
-            hint = did_you_mean(str(key), KEYS)
+            hint = suggestion(str(key), KEYS)
             problems.append(f"no key {key!r} in a spec file.{hint or ' Known: ' + ', '.join(KEYS) + '.'}")
     notebooks = content.get("notebooks")
     if notebooks is not None and not (

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import index_problems, level_problems, raise_problems
-from crm_utils.errors import DataFloorError, nearest_name
+from crm_utils.errors import DataFloorError, did_you_mean
 from crm_utils.language import tr
 from crm_utils.plotting import MUTED, PALETTE, describe, draw_intervals, new_axes
 from crm_utils.pls import PathBootstrap
@@ -136,8 +136,7 @@ def _check_baseline(baseline: Any, waves: list) -> None:
     if baseline in ("previous", "first") or baseline in waves or not waves:
         return
     known = [*dict.fromkeys(map(str, waves)), "previous", "first"]
-    near = nearest_name(str(baseline), known)
-    hint = f" (did you mean {near!r}?)" if near else ""
+    hint = did_you_mean(baseline, known)
     raise_problems(
         "index_changes", [f"baseline must be one of {known} (waves with enough answers), and is {baseline!r}{hint}"]
     )
@@ -222,8 +221,7 @@ def index_differences(
         estimates, replicates = estimates - total.iloc[0], replicates.sub(moved.iloc[:, 0], axis=0)
         pairs = [(label, None) for label in usable]
     else:
-        near = nearest_name(str(reference), map(str, usable))
-        hint = f" (did you mean {near!r}?)" if near else ""
+        hint = did_you_mean(reference, usable)
         known = f"one of {usable} (groups with enough answers), or {WHOLE!r}"
         raise_problems("index_differences", [f"reference must be {known}, and is {reference!r}{hint}"])
     table = simultaneous_differences(estimates, replicates, pairs, level, (HIGHER, LOWER))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import level_problems, raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 from crm_utils.intervals import percentile_interval
 from crm_utils.language import plain_zero, tr
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
@@ -108,8 +108,7 @@ def importance_performance(
     problems = level_problems(level)
     for role, name in [("target", target), *(("each of no_task", name) for name in no_task)]:
         if name not in layout.constructs:
-            near = nearest_name(str(name), layout.constructs)
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(name, layout.constructs)
             problems.append(f"{role} must be one of {', '.join(layout.constructs)}, and is {name!r}{hint}")
     raise_problems(_WHERE, problems)
     end = layout.constructs.index(target)

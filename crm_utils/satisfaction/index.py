@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import level_problems, raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 from crm_utils.intervals import percentile_interval
 from crm_utils.language import tr
 from crm_utils.plotting import describe, draw_intervals, new_axes
@@ -62,8 +62,7 @@ class IndexReplicates:
     def of(self, construct: str) -> tuple[pd.Series, pd.DataFrame]:
         """Index of a construct by group, and its replicates (one column a group)."""
         if construct not in self.constructs:
-            near = nearest_name(str(construct), self.constructs)
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(construct, self.constructs)
             raise_problems(
                 "index", [f"construct must be one of {', '.join(self.constructs)}, and is {construct!r}{hint}"]
             )
@@ -341,8 +340,7 @@ def _checked(
     """Lowest answer and range of every item, once scale, rule, answers and weights are found fit for an index."""
     problems = list(problems)
     if rule not in RULES:
-        near = nearest_name(str(rule), RULES)
-        hint = f" (did you mean {near!r}?)" if near else ""
+        hint = did_you_mean(rule, RULES)
         problems.append(f"rule must be one of {list(RULES)}, and is {rule!r}{hint}")
     layout, cases = results.model.layout(), results.cases
     answers = pd.DataFrame(cases.data, cases.index, list(layout.items))

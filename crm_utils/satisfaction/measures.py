@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import level_problems, raise_problems
-from crm_utils.errors import nearest_name
+from crm_utils.errors import did_you_mean
 from crm_utils.intervals import percentile_interval
 from crm_utils.language import tr
 from crm_utils.pls import PathBootstrap
@@ -82,8 +82,7 @@ def compare_measures(
     layout = results.model.layout()
     problems = level_problems(level)
     if construct not in layout.constructs:
-        near = nearest_name(str(construct), layout.constructs)
-        hint = f" (did you mean {near!r}?)" if near else ""
+        hint = did_you_mean(construct, layout.constructs)
         problems.append(f"construct must be one of {', '.join(layout.constructs)}, and is {construct!r}{hint}")
     elif not len(layout.sources(layout.constructs.index(construct))):
         problems.append(f"nothing leads to {construct}, so that nothing is predicted of it; choose another construct")

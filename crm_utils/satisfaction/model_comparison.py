@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import missing_columns, raise_problems, resampling_problems, seed_problems
-from crm_utils.errors import ConvergenceError, DataFloorError, nearest_name, reason_of
+from crm_utils.errors import ConvergenceError, DataFloorError, did_you_mean, reason_of
 from crm_utils.language import counted, tr
 from crm_utils.plotting import PALETTE, describe, new_axes
 from crm_utils.pls import Construct, PathBootstrap, PathModel
@@ -146,8 +146,7 @@ def compare_national_models(
     problems = resampling_problems(n_boot, level) + seed_problems(seed) + _model_problems(models, reference)
     for name, given, allowed in (("absent", absent, ABSENT), ("rule", rule, RULES)):
         if given not in allowed:
-            near = nearest_name(str(given), allowed)
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(given, allowed)
             problems.append(f"{name} must be one of {list(allowed)}, and is {given!r}{hint}")
     raise_problems(_WHERE, problems)
 
@@ -191,8 +190,7 @@ def _model_problems(models: Sequence[str], reference: str | None) -> list[str]:
     problems = [] if models else ["models must name at least one model"]
     for name in dict.fromkeys(models):
         if name not in NATIONAL_MODELS:
-            near = nearest_name(str(name), NATIONAL_MODELS)
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(name, NATIONAL_MODELS)
             problems.append(f"each model must be one of {list(NATIONAL_MODELS)}, and one is {name!r}{hint}")
         if models.count(name) > 1:
             problems.append(f"the model {name} is given {models.count(name)} times; name it once")
@@ -207,8 +205,7 @@ def _roles_of(
     """Roles that a model has, of those given; a role that no model has is an error."""
     known = {role for model in models for role in NATIONAL_MODELS[model].roles}
     if strange := [str(role) for role in roles or {} if role not in known]:
-        near = nearest_name(strange[0], known)
-        hint = f" (did you mean {near!r}?)" if near else ""
+        hint = did_you_mean(strange[0], known)
         raise_problems(_WHERE, [f"roles name {', '.join(strange)}, which no model has{hint}"])
     return {role: names for role, names in (roles or {}).items() if role in NATIONAL_MODELS[name].roles}
 

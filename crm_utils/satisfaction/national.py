@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from crm_utils.checks import raise_problems
-from crm_utils.errors import DataFloorError, nearest_name
+from crm_utils.errors import DataFloorError, did_you_mean, nearest_name
 from crm_utils.language import tr
 from crm_utils.pls import Construct, PathModel
 
@@ -147,8 +147,7 @@ def model_roles(
     ('service_quality',)
     """
     if name not in NATIONAL_MODELS:
-        near = nearest_name(str(name), NATIONAL_MODELS)
-        hint = f" (did you mean {near!r}?)" if near else ""
+        hint = did_you_mean(name, NATIONAL_MODELS)
         raise_problems(_WHERE, [f"the model must be one of {list(NATIONAL_MODELS)}, and is {name!r}{hint}"])
     given = {role: (names,) if isinstance(names, str) else tuple(names) for role, names in (roles or {}).items()}
     model = NATIONAL_MODELS[name]
@@ -158,8 +157,7 @@ def model_roles(
             problems.append(f"{name} has no role {role!r}; it has {', '.join(model.roles)}")
         for construct in names:
             if construct not in constructs:
-                near = nearest_name(str(construct), constructs)
-                hint = f" (did you mean {near!r}?)" if near else ""
+                hint = did_you_mean(construct, constructs)
                 problems.append(f"the role {role} names {construct!r}, which is no construct{hint}")
     raise_problems(_WHERE, problems)
     taken = {construct for names in given.values() for construct in names}

@@ -22,7 +22,7 @@ from crm_utils.checks import (
     resampling_problems,
     seed_problems,
 )
-from crm_utils.errors import CrmError, DataFloorError, ItemWarning, nearest_name
+from crm_utils.errors import CrmError, DataFloorError, ItemWarning, did_you_mean
 from crm_utils.language import counted, listed, tr
 from crm_utils.plotting import MUTED, describe, draw_intervals, new_axes
 from crm_utils.pls import PathModel
@@ -117,8 +117,7 @@ def company_indices(
             raise_problems(where, [f"{name} must be a {kind.__name__}, and is {type(given).__name__}"])
     problems = resampling_problems(n_boot, level) + seed_problems(seed)
     if construct not in model.constructs:
-        near = nearest_name(str(construct), model.constructs)
-        hint = f" (did you mean {near!r}?)" if near else ""
+        hint = did_you_mean(construct, model.constructs)
         problems.append(f"construct must be one of {', '.join(model.constructs)}, and is {construct!r}{hint}")
     codes, names = _company_codes(answers, company, problems)
     mass, people = case_weights(answers, weights, problems), cluster_codes(answers, clusters, problems)
@@ -165,8 +164,7 @@ def _company_codes(answers: pd.DataFrame, company: Any, problems: list[str]) -> 
     none = np.zeros(0, dtype=int), []
     if isinstance(company, str):
         if company not in answers.columns:
-            near = nearest_name(company, map(str, answers.columns))
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(company, answers.columns)
             problems.append(f"answers lack the column of companies {company!r}{hint}")
             return none
         company = answers[company]
@@ -441,8 +439,7 @@ def _weight_problems(indices: pd.DataFrame, levels: Sequence[str], weights: Any)
     problems = []
     for level, given in weights.items():
         if level not in levels:
-            near = nearest_name(str(level), levels)
-            hint = f" (did you mean {near!r}?)" if near else ""
+            hint = did_you_mean(level, levels)
             problems.append(f"weights name the level {level!r}, and the levels are {', '.join(levels)}{hint}")
             continue
         names = list(indices[level].dropna().unique())

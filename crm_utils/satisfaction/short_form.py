@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import is_number, missing_columns, raise_problems
-from crm_utils.errors import DataFloorError, nearest_name
+from crm_utils.errors import DataFloorError, did_you_mean
 from crm_utils.satisfaction.index import FEWEST_CASES, Scale
 from crm_utils.survey.samples import Sample, SampleMoments, read_sample
 
@@ -275,8 +275,7 @@ def reliability_of(
         raise DataFloorError(f"{where}: reliability cannot be judged by one item, {names[0]}.")
     problems = []
     if interval not in INTERVALS:
-        near = nearest_name(str(interval), INTERVALS)
-        hint = f" (did you mean {near!r}?)" if near else ""
+        hint = did_you_mean(interval, INTERVALS)
         problems.append(f"interval must be one of {list(INTERVALS)}, and is {interval!r}{hint}")
     if interval == "feldt" and (weights is not None or clusters is not None):
         problems.append("Feldt's interval is for answers without weights and clusters; take interval='linearised'")
