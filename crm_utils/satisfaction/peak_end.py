@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import count_problems, index_problems, missing_columns, raise_problems, seed_problems
+from crm_utils.company.survey_columns import OVERALL, STAGE, journey_stages
 from crm_utils.errors import DataFloorError
 from crm_utils.language import plain_zero, tr
 from crm_utils.plotting import MUTED, describe, draw_intervals, new_axes
@@ -21,7 +22,7 @@ HOLDS, FAILS, UNSURE = "holds", "does not hold", "cannot tell"
 FEWEST_PEOPLE, FEWEST_STAGES = 30, 3
 MOMENTS = ("mean", "peak", "end")
 MODELS = {"mean": ("mean",), "peak and end": ("peak", "end"), "all": MOMENTS}
-_WHERE, _PREFIX, _OVERALL = "peak_end_check", "journey_", "journey_overall"
+_WHERE = "peak_end_check"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +78,13 @@ def journey_columns(answers: pd.DataFrame) -> tuple[list[str], str]:
     >>> journey_columns(pd.DataFrame(columns=["journey_order", "journey_delivery", "nps", "journey_overall"]))
     (['journey_order', 'journey_delivery'], 'journey_overall')
     """
-    stages = [name for name in answers if str(name).startswith(_PREFIX) and name != _OVERALL]
-    problems = missing_columns(answers, [_OVERALL], "answers")
+    # As if there were the overall rating: that it is absent is another problem than no stages.
+    stages = journey_stages([*answers, OVERALL])
+    problems = missing_columns(answers, [OVERALL], "answers")
     if not stages:
-        problems.append(f"answers have no columns {_PREFIX}<stage>")
+        problems.append(f"answers have no columns {STAGE}<stage>")
     raise_problems("journey_columns", problems)
-    return stages, _OVERALL
+    return stages, OVERALL
 
 
 def journey_moments(stages: pd.DataFrame, *, scale: tuple[float, float] = (1, 10)) -> pd.DataFrame:

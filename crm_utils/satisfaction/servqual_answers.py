@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import first_rows, is_number, missing_columns, raise_problems
+from crm_utils.company.survey_columns import EXPECTED, IMPORTANCE, PERCEIVED, servqual_pairs
 from crm_utils.errors import DataFloorError
 from crm_utils.language import counted, listed, tr
 from crm_utils.satisfaction.index import FEWEST_CASES
@@ -20,9 +20,10 @@ RATER = ("reliability", "assurance", "tangibles", "empathy", "responsiveness")
 STATED = "stated"
 ServqualItems = Mapping[str, tuple[Sequence[str], Sequence[str]]]
 Importance = str | Mapping[str, str | float] | None
-_EXPECTED, _PERCEIVED, _IMPORTANCE = "sq_exp_", "sq_per_", "sq_importance_"
 # Fewer points than this read as 0.00.
 LEAST_POINTS = 0.005
+# An item on what is expected, and its partner on what was perceived.
+_Pair = tuple[str, str]
 # What stands in the way of a pair of items: one of these, and the items that it is about.
 _Fault = tuple[str, str]
 _ABSENT, _EMPTY = "the survey has no {names}", "there are no answers to {names}"
@@ -63,15 +64,12 @@ def servqual_items(answers: pd.DataFrame) -> dict[str, tuple[tuple[str, ...], tu
     """
     found, faults = _named_pairs(answers)
     if not found and not faults:
-        columns = f"{_EXPECTED}<dimension>_<number> and {_PERCEIVED}<dimension>_<number>"
+        columns = f"{EXPECTED}<dimension>_<number> and {PERCEIVED}<dimension>_<number>"
         raise_problems("servqual_items", [f"answers have no columns {columns}; name the items of each dimension"])
     if not found:
         reasons = " ".join(_fault_notes(found, faults))
         raise DataFloorError(f"servqual_items needs a pair of items that somebody answered; there is none. {reasons}")
-    return {
-        dimension: tuple(tuple(f"{side}{dimension}_{number}" for number in numbers) for side in (_EXPECTED, _PERCEIVED))
-        for dimension, numbers in found.items()
-    }
+    return {dimension: tuple(zip(*pairs, strict=True)) for dimension, pairs in found.items()}
 
 
 def servqual_notes(answers: pd.DataFrame) -> tuple[str, ...]:
@@ -100,27 +98,22 @@ def servqual_notes(answers: pd.DataFrame) -> tuple[str, ...]:
     return (*_fault_notes(found, faults), *filter(None, [unused]))
 
 
-def _named_pairs(answers: pd.DataFrame) -> tuple[dict[str, list[str]], dict[str, list[_Fault]]]:
-    """Numbers of the usable pairs of items, and what is wrong with the others; both by dimension."""
-    pattern = re.compile(rf"(?:{_EXPECTED}|{_PERCEIVED})(.+)_(\d+)")
-    numbers: dict[str, set[str]] = {}
-    for name in answers:
-        if match := pattern.fullmatch(str(name)):
-            numbers.setdefault(match[1], set()).add(match[2])
-    found, faults = {}, {}
-    for dimension in sorted(numbers, key=lambda name: RATER.index(name) if name in RATER else len(RATER)):
-        for number in sorted(numbers[dimension], key=int):
-            if fault := _pair_fault(answers, [f"{side}{dimension}_{number}" for side in (_EXPECTED, _PERCEIVED)]):
+def _named_pairs(answers: pd.DataFrame) -> tuple[dict[str, list[_Pair]], dict[str, list[_Fault]]]:
+    """Usable pairs of items, and what is wrong with the others; both by dimension."""
+    named, found, faults = servqual_pairs(answers), {}, {}
+    for dimension in sorted(named, key=lambda name: RATER.index(name) if name in RATER else len(RATER)):
+        for pair in zip(*named[dimension], strict=True):
+            if fault := _pair_fault(answers, pair):
                 faults.setdefault(dimension, []).append(fault)
             else:
-                found.setdefault(dimension, []).append(number)
+                found.setdefault(dimension, []).append(pair)
     return found, faults
 
 
-def _pair_fault(answers: pd.DataFrame, pair: list[str]) -> _Fault | None:
+def _pair_fault(answers: pd.DataFrame, pair: _Pair) -> _Fault | None:
     if absent := [item for item in pair if item not in answers]:
         return _ABSENT, absent[0]
-    given = answers[pair].notna()
+    given = answers[list(pair)].notna()
     if empty := [item for item in pair if not given[item].any()]:
         return _EMPTY, listed(empty)
     if not given.all(axis=1).any():
@@ -128,7 +121,7 @@ def _pair_fault(answers: pd.DataFrame, pair: list[str]) -> _Fault | None:
     return None
 
 
-def _fault_notes(found: dict[str, list[str]], faults: dict[str, list[_Fault]]) -> list[str]:
+def _fault_notes(found: dict[str, list[_Pair]], faults: dict[str, list[_Fault]]) -> list[str]:
     notes = []
     for dimension, of_dimension in faults.items():
         reasons = [
@@ -145,7 +138,7 @@ def _fault_notes(found: dict[str, list[str]], faults: dict[str, list[_Fault]]) -
 
 def _stated_importance(answers: pd.DataFrame, dimensions: list[str]) -> tuple[dict[str, str] | None, str]:
     """Columns of the points that respondents gave; or None, and the reason where they were asked for points."""
-    columns = {dimension: f"{_IMPORTANCE}{dimension}" for dimension in dimensions}
+    columns = {dimension: f"{IMPORTANCE}{dimension}" for dimension in dimensions}
     lacking = [dimension.replace("_", " ") for dimension, column in columns.items() if column not in answers]
     if len(lacking) == len(columns):
         return None, ""
@@ -297,7 +290,7 @@ def _importance(
 ) -> np.ndarray | None:
     """Shares of importance, shape (respondents, dimensions); what is wrong with them is added to the problems."""
     if isinstance(given, str) and given == STATED:
-        given = {dimension: f"{_IMPORTANCE}{dimension}" for dimension in dimensions}
+        given = {dimension: f"{IMPORTANCE}{dimension}" for dimension in dimensions}
         if not any(column in answers for column in given.values()):
             return None
     if given is None:

@@ -390,6 +390,10 @@ def test_columns_of_a_journey_must_be_there():
         journey_columns(pd.DataFrame(columns=["nps"]))
     assert "answers lacks the column journey_overall" in str(caught.value)
     assert "answers have no columns journey_<stage>" in str(caught.value)
+    with pytest.raises(ParameterError) as caught:
+        journey_columns(pd.DataFrame(columns=["journey_order"]))
+    assert "answers lacks the column journey_overall" in str(caught.value)
+    assert "journey_<stage>" not in str(caught.value)
 
 
 # Figures
