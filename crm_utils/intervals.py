@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+# Of the variance of a single value: what is left of the square of an error where all values are equal.
+_ROUNDING = 1e-12
+
 
 def wilson(successes: np.ndarray, trials: np.ndarray, *, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's score interval of proportions; NaN where there were no trials."""
@@ -137,3 +140,83 @@ def sample_mean(
     units = len(np.unique(codes[mass > 0]))
     error = np.sqrt(units / (units - 1) * (influence**2).sum()) if units > 1 else np.nan
     return SampleMean(estimate, float(error), units, cases, influence)
+
+
+def independent_answers(
+    values: np.ndarray, mean: SampleMean, weights: np.ndarray | None, variance: float, *, level: float
+) -> float:
+    """How many independent answers of equal weight would tell as much as a sample's: not more than its own.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float, shape (n,)
+        Values; NaN where there is none.
+    mean : SampleMean
+        Their mean, with weights and clusters.
+    weights : numpy.ndarray of float, shape (n,), or None
+        Weights.
+    variance : float
+        Variance of a single value.
+    level : float
+        Confidence level of the interval that the number is for: where people are few, Student's t is wider than the
+        formulas for independent answers take it.
+
+    Returns
+    -------
+    float
+        Answers; 0 where there are none. Where all values are equal, no error tells what weights and clusters cost, and
+        it is Kish's number [2]_, or that of the people if that is less.
+
+    References
+    ----------
+    .. [1] Korn, E. L. & Graubard, B. I. (1998). Confidence intervals for proportions with small expected number of
+       positive counts estimated from survey data. Survey Methodology 24(2), 193–201.
+    .. [2] Kish, L. (1965). Survey Sampling. Wiley, section 11.7: (Σw)² / Σw².
+
+    Examples
+    --------
+    >>> inside = np.array([1.0, 1, 1, 0, np.nan])
+    >>> round(independent_answers(inside, sample_mean(inside), None, 3 / 16, level=0.95), 6)
+    4.0
+    """
+    from scipy.stats import t
+
+    if not mean.cases:
+        return 0.0
+    if mean.units < 2 or not variance > 0 or not mean.std_error**2 > _ROUNDING * variance:
+        mass = (np.ones(len(values)) if weights is None else weights)[~np.isnan(values)]
+        return float(min(mean.units, mass.sum() ** 2 / (mass**2).sum()))
+    # Less the factor units/(units − 1), so that plain answers count as many as they are.
+    size = variance / mean.std_error**2 * mean.units / (mean.units - 1)
+    wider = t.ppf((1 + level) / 2, mean.units - 1) / t.ppf((1 + level) / 2, mean.cases - 1)
+    # One answer of little weight that differs would seem to make thousands.
+    return float(min(size / wider**2, mean.cases))
+
+
+def share_interval(
+    inside: np.ndarray, mean: SampleMean, weights: np.ndarray | None, *, level: float
+) -> tuple[float, float]:
+    """Wilson's interval of a share, for as many independent answers as would tell as much.
+
+    Parameters
+    ----------
+    inside : numpy.ndarray of float, shape (n,)
+        1, 0, or NaN for no answer.
+    mean, weights, level
+        As for `independent_answers`.
+
+    Returns
+    -------
+    low, high : float
+        Ends; NaN where there is no answer.
+
+    Examples
+    --------
+    >>> inside = np.array([1.0, 1, 1, 0, np.nan])
+    >>> [round(end, 3) for end in share_interval(inside, sample_mean(inside), None, level=0.95)]
+    [0.301, 0.954]
+    """
+    share = mean.estimate
+    size = independent_answers(inside, mean, weights, share * (1 - share), level=level)
+    low, high = wilson(np.array([share * size]), np.array([size]), level=level)
+    return float(low[0]), float(high[0])

@@ -10,10 +10,10 @@ import pandas as pd
 
 from crm_utils.checks import level_problems, missing_columns, raise_problems
 from crm_utils.errors import DataFloorError
-from crm_utils.intervals import sample_mean
+from crm_utils.intervals import sample_mean, share_interval
 from crm_utils.language import tr
 from crm_utils.loyalty.composite import weights_in
-from crm_utils.loyalty.measures import people_of, share_interval
+from crm_utils.loyalty.measures import people_of
 from crm_utils.plotting import describe, draw_intervals, new_axes
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from crm_utils.checks import first_rows, level_problems, missing_columns, raise_
 from crm_utils.company import Company, purchase_summary
 from crm_utils.company.company import is_return
 from crm_utils.company.settings import SurveySettings
-from crm_utils.errors import DataFloorError, nearest_name
-from crm_utils.intervals import SampleMean, person_codes, sample_mean, wilson
-from crm_utils.language import tr
-from crm_utils.survey import usual_constructs, wave_order
+from crm_utils.errors import DataFloorError, did_you_mean
+from crm_utils.intervals import person_codes, sample_mean, share_interval
+from crm_utils.language import counted, tr
+from crm_utils.survey import numeric_column, usual_constructs, wave_order
 
 # The rate of a customer of a few weeks would be a rate of a few purchases.
 _FEWEST_DAYS = 90
@@ -319,7 +319,7 @@ def survey_loyalty(
     named = dict(survey_columns or {})
     problems = [
         f"survey_columns names {name!r}, which is no measure that is asked for"
-        + (f" (did you mean {near!r}?)" if (near := nearest_name(name, _ASKED)) else f"; those are {', '.join(_ASKED)}")
+        + did_you_mean(name, _ASKED, otherwise=f"; those are {', '.join(_ASKED)}")
         for name in named
         if name not in _ASKED
     ]
@@ -333,8 +333,8 @@ def survey_loyalty(
     if not problems and not (found["survey_weight"] >= 0).all():
         bad = ~(found["survey_weight"] >= 0).to_numpy()
         problems.append(
-            f"weight is missing or below zero in {bad.sum():,} answers (rows {first_rows(bad, survey.index)}); "
-            "give every answer a weight, or leave the column out"
+            f"weight is missing or below zero in {counted(int(bad.sum()), 'answer')} (rows "
+            f"{first_rows(bad, survey.index)}); give every answer a weight, or leave the column out"
         )
     absent = {}
     for name in _ASKED:
@@ -363,10 +363,10 @@ def _in_bounds(column: pd.Series, measure: LoyaltyMeasure, problems: list[str]) 
     outside = (values < measure.lowest) | (values > measure.highest)
     if outside.any():
         ends = f"{measure.lowest:g} to {measure.highest:g}" if np.isfinite(measure.highest) else f"{measure.lowest:g}"
+        ends += "" if " " in ends else " and above"
         problems.append(
-            f"{column.name} has {outside.sum():,} answers outside of {ends}{'' if ' ' in ends else ' and above'} "
-            f"{measure.unit} (rows {first_rows(outside, column.index)}: {values[outside][0]:g}); correct them, or code "
-            "them as missing"
+            f"{column.name} has {counted(int(outside.sum()), 'answer')} outside of {ends} {measure.unit} (rows "
+            f"{first_rows(outside, column.index)}: {values[outside][0]:g}); correct them, or code them as missing"
         )
     return values
 
@@ -476,64 +476,14 @@ def people_of(frame: pd.DataFrame, customer_col: str) -> np.ndarray:
     return person_codes(frame[customer_col])
 
 
-def share_interval(
-    inside: np.ndarray, mean: SampleMean, weights: np.ndarray | None, *, level: float
-) -> tuple[float, float]:
-    """Wilson's interval of a share, for as many independent answers as would have the same standard error.
-
-    Parameters
-    ----------
-    inside : numpy.ndarray of float, shape (n,)
-        1, 0, or NaN for no answer.
-    mean : SampleMean
-        Mean of `inside`, with weights and clusters.
-    weights : numpy.ndarray of float, shape (n,), or None
-        Weights.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    low, high : float
-        Ends; NaN where there is no answer.
-
-    References
-    ----------
-    .. [1] Korn, E. L. & Graubard, B. I. (1998). Confidence intervals for proportions with small expected number of
-       positive counts estimated from survey data. Survey Methodology 24(2), 193–201.
-    .. [2] Kish, L. (1965). Survey Sampling. Wiley, section 11.7: (Σw)² / Σw², where no error tells what weights cost.
-
-    Examples
-    --------
-    >>> inside = np.array([1.0, 1, 1, 0, np.nan])
-    >>> [round(end, 3) for end in share_interval(inside, sample_mean(inside), None, level=0.95)]
-    [0.301, 0.954]
-    """
-    from scipy.stats import t
-
-    if not mean.cases:
-        return np.nan, np.nan
-    if mean.units < 2 or not mean.std_error > 0:
-        mass = (np.ones(len(inside)) if weights is None else weights)[~np.isnan(inside)]
-        size = min(mean.units, mass.sum() ** 2 / (mass**2).sum())
-    else:
-        variance = mean.estimate * (1 - mean.estimate)
-        size = variance / mean.std_error**2 * mean.units / (mean.units - 1)
-        # Few people answering often are worth less than the formula for independent answers takes them to be.
-        wider = t.ppf((1 + level) / 2, mean.units - 1) / t.ppf((1 + level) / 2, mean.cases - 1)
-        size = min(size / wider**2, mean.cases)
-    low, high = wilson(np.array([mean.estimate * size]), np.array([size]), level=level)
-    return float(low[0]), float(high[0])
-
-
 def numbers_with_gaps(column: pd.Series, problems: list[str]) -> np.ndarray:
     """Turn a column into floats with gaps; what stands in the way, infinity too, is added to `problems`."""
-    if not pd.api.types.is_numeric_dtype(column) and not column.isna().all():
-        problems.append(f"{column.name} must be numbers, and has {column.dropna().iloc[0]!r}; convert it first")
-        return np.full(len(column), np.nan)
-    values = column.to_numpy(dtype=float, na_value=np.nan)
+    values = numeric_column(column, problems)
     if (bad := np.isinf(values)).any():
-        problems.append(f"{column.name} has {bad.sum():,} infinite values (rows {first_rows(bad, column.index)})")
+        problems.append(
+            f"{column.name} has {counted(int(bad.sum()), 'infinite value')} (rows {first_rows(bad, column.index)}); "
+            "correct them or code them as missing"
+        )
     return values
 
 

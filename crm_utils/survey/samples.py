@@ -11,7 +11,7 @@ import pandas as pd
 
 from crm_utils.checks import first_rows, index_problems, level_problems, raise_problems
 from crm_utils.errors import DataFloorError
-from crm_utils.intervals import SampleMean, person_codes, sample_mean, wilson
+from crm_utils.intervals import SampleMean, independent_answers, person_codes, sample_mean, share_interval
 from crm_utils.language import counted, tr
 from crm_utils.survey.answers import scale_problems
 
@@ -136,12 +136,11 @@ class Sample:
     def share(self, inside: np.ndarray, group: int, *, level: float) -> dict[str, float]:
         """Share of a group that is inside (1; 0 for outside, NaN for no answer), its error and Wilson's interval."""
         mean = self.mean(inside, group)
-        size = self.independent_answers(inside, group, mean.estimate * (1 - mean.estimate), level=level)
-        low, high = wilson(np.array([mean.estimate * size]), np.array([size]), level=level)
-        return {"share": mean.estimate, "std_error": mean.std_error, "low": float(low[0]), "high": float(high[0])}
+        low, high = share_interval(np.where(self.groups == group, inside, np.nan), mean, self.weights, level=level)
+        return {"share": mean.estimate, "std_error": mean.std_error, "low": low, "high": high}
 
     def independent_answers(self, values: np.ndarray, group: int, variance: float, *, level: float) -> float:
-        """How many independent answers of equal weight would tell as much as those of a group: not more than its own.
+        """How many independent answers of equal weight would tell as much as those of a group.
 
         Parameters
         ----------
@@ -149,37 +148,16 @@ class Sample:
             Values; NaN where there is none.
         group : int
             Number of the group.
-        variance : float
-            Variance of a single value.
-        level : float
-            Confidence level of the interval that the number is for: where people are few, Student's t is wider than
-            the formulas for independent answers take it.
+        variance, level : float
+            As for `crm_utils.intervals.independent_answers`.
 
         Returns
         -------
         float
-            Answers; 0 where there are none. Where all values are equal, no error tells what weights and clusters
-            cost, and it is Kish's number [2]_, or that of the people if that is less.
-
-        References
-        ----------
-        .. [1] Korn, E. L. & Graubard, B. I. (1998). Confidence intervals for proportions with small expected number
-           of positive counts estimated from survey data. Survey Methodology 24(2), 193–201.
-        .. [2] Kish, L. (1965). Survey Sampling. Wiley, section 11.7: (Σw)² / Σw².
+            Answers; 0 where there are none.
         """
-        from scipy.stats import t
-
-        mean = self.mean(values, group)
-        if not mean.cases:
-            return 0.0
-        if mean.units < 2 or not mean.std_error > 0 or not variance > 0:
-            mass = self.weights[(self.groups == group) & ~np.isnan(values)]
-            return float(min(mean.units, mass.sum() ** 2 / (mass**2).sum()))
-        # Less the factor units/(units − 1), so that plain answers count as many as they are.
-        size = variance / mean.std_error**2 * mean.units / (mean.units - 1)
-        wider = t.ppf((1 + level) / 2, mean.units - 1) / t.ppf((1 + level) / 2, mean.cases - 1)
-        # One answer of little weight that differs would seem to make thousands.
-        return float(min(size / wider**2, mean.cases))
+        values = np.where(self.groups == group, values, np.nan)
+        return independent_answers(values, self.mean(values), self.weights, variance, level=level)
 
     def counts(self, values: np.ndarray, group: int) -> dict[str, int]:
         """How many of a group have a value, and how many have none."""

@@ -188,7 +188,7 @@ def test_all_problems_at_once():
         "'median', 'mean' or such as 'top 30%', and is 'top 0%'",
         "and is 'middle'",
         "lacks the column mass",
-        "trust must be numbers, and has 'high'",
+        "trust must be numbers, and 8 values are no numbers (rows 0, 1, 2, …: 'high')",
     ):
         assert part in str(caught.value)
     with pytest.raises(ParameterError, match="must be two columns"):
