@@ -91,6 +91,64 @@ def test_totals_agree_to_the_cent_in_every_notebook(run):
         assert (of_name == value).all(), name
 
 
+def texts(result, cell_id):
+    """Everything that a cell shows, as text without tags."""
+    (cell,) = [
+        cell for cell in json.loads(result.notebook.read_text(encoding="utf-8"))["cells"] if cell["id"] == cell_id
+    ]
+    found = [output["data"] for output in cell["outputs"] if "data" in output]
+    parts = ["".join(data.get("text/html") or data.get("text/markdown") or "") for data in found]
+    return re.sub(r"<[^>]+>", " ", " ".join(parts))
+
+
+def test_loyalty_finds_what_was_planted_and_of_orders_alone_what_was_done(run):
+    kind, data, report = run
+    result = results(run)["08_loyalty"]
+    headlines = pd.read_csv(report.folder / "headlines.csv").query("notebook == '08_loyalty'").set_index("name")
+    if kind == "demo":
+        for cell, rows in (("truth", 4), ("truth-rivals", 4)):
+            said = texts(result, cell)
+            assert len(re.findall(r"\byes\b", said)) == rows, said
+            assert not re.search(r"\bno\b", said)
+        assert headlines.loc["Truly loyal customers", ["low", "high"]].notna().all()
+    elif kind == "order lines only":
+        lines = load_company(data).order_lines
+        days = lines[lines["amount"] > 0].groupby("customer_id")["ordered_at"].agg(lambda at: at.dt.date.nunique())
+        assert headlines.loc["Repeat rate", "value"] == pytest.approx((days > 1).mean(), abs=1e-9)
+        assert "Truly loyal customers" not in headlines.index
+        assert "came back, active" in texts(result, "programme-habits")
+        assert "ranks a buyer before a non-buyer" in texts(result, "words-deeds-alone")
+        assert "yes" not in texts(result, "truth")
+
+
+def test_loyalty_of_the_mobile_phone_survey_is_the_part_whose_items_exist(public_data, tmp_path):
+    public_data("mobi")
+    report = run_report(
+        ["08"], data=fetch_company("mobi", tmp_path / "mobi"), parameters={"n_boot": 100}, out=tmp_path / "report"
+    )
+    (result,) = report.results
+    assert result.status == "ok", result.message
+    said = texts(result, "model-says")
+    assert "H2 is supported" in said
+    assert "H3 is supported" in said
+    assert "H4 (from switching cost to loyalty) cannot be tested" in said
+    assert "Without order lines" in texts(result, "programme-kinds")
+
+
+def test_loyalty_of_a_survey_alone_under_other_names(tmp_path):
+    company = load_company()
+    answers = company.survey[company.survey["wave"].isin(["2025H1", "2025H2"])].rename(columns={"answered_at": "day"})
+    answers["wave"] = answers["wave"].map({"2025H1": "wave 9", "2025H2": "wave 10"})
+    other = {"satisfaction": "顾客满意度", "loyalty": "Customer loyalty"}
+    blocks = {other.get(name, name): list(items) for name, items in company.survey_settings.constructs.items()}
+    settings = {"scale": [1, 10], "constructs": blocks, "reversed": list(company.survey_settings.reversed)}
+    result, headlines = survey_report(tmp_path / "names", answers, tmp_path, notebook="08", **settings)
+    assert "in the order of their names: wave 9, wave 10" in texts(result, "who")
+    assert "is taken for satisfaction" in texts(result, "who")
+    assert texts(result, "model-says").count("supported") == 4
+    assert headlines.index.tolist() == ["Truly loyal customers"]
+
+
 def test_lifetime_value_of_few_customers_is_a_reason_and_simpler_methods(tmp_path):
     lines = load_company().order_lines[ORDER_COLUMNS].dropna()
     chosen = lines["customer_id"].drop_duplicates().sample(40, random_state=1)
@@ -178,14 +236,14 @@ PUBLISHED_PATHS = {
 }
 
 
-def survey_report(folder, answers, tmp_path, **settings):
-    """The page of notebook 07 for a company that has nothing but a survey."""
+def survey_report(folder, answers, tmp_path, *, notebook="07", **settings):
+    """The page of a notebook for a company that has nothing but a survey."""
     folder.mkdir(exist_ok=True)
     answers.to_csv(folder / "survey.csv", index=False)
     survey = {"file": "survey.csv", **settings}
     (folder / "company.yml").write_text(yaml.safe_dump({"name": "Survey", "tables": {"survey": survey}}))
-    parameters = {"index_model": "ecsi", "n_boot": 100}
-    report = run_report(["07"], data=folder, parameters=parameters, out=tmp_path / f"report of {folder.name}")
+    parameters = {"n_boot": 100} | ({"index_model": "ecsi"} if notebook == "07" else {})
+    report = run_report([notebook], data=folder, parameters=parameters, out=tmp_path / f"report of {folder.name}")
     (result,) = report.results
     assert result.status == "ok", result.message
     return result, pd.read_csv(report.folder / "headlines.csv").set_index("name")
