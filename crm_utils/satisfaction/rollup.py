@@ -22,7 +22,7 @@ from crm_utils.checks import (
     resampling_problems,
     seed_problems,
 )
-from crm_utils.errors import CrmError, DataFloorError, ItemWarning, did_you_mean
+from crm_utils.errors import CrmError, DataFloorError, ItemWarning, did_you_mean, reason_of
 from crm_utils.language import counted, listed, tr
 from crm_utils.plotting import MUTED, describe, draw_intervals, new_axes
 from crm_utils.pls import PathModel
@@ -149,10 +149,10 @@ def company_indices(
             row["note"] = " ".join(results.notes)
         except CrmError as error:
             failures.append(error)
-            row["note"] = str(error)
+            row["note"] = reason_of(error)
         rows.append(row)
     if len(failures) == len(names):
-        reasons = pd.Series([str(error) for error in failures]).value_counts(sort=False)
+        reasons = pd.Series([reason_of(error) for error in failures]).value_counts(sort=False)
         told = "; ".join(f"{reason} ({count:,})" for reason, count in reasons.head(_SHOWN).items())
         none = "the only company has no" if len(names) == 1 else f"none of the {len(names):,} companies has an"
         raise type(failures[0])(f"{where}: {none} index: {told}")

@@ -11,7 +11,7 @@ from crm_utils.checks import first_rows, is_number, level_problems, missing_colu
 from crm_utils.company import Company
 from crm_utils.company.settings import SurveySettings
 from crm_utils.intervals import person_codes
-from crm_utils.language import tr
+from crm_utils.language import counted, tr
 from crm_utils.survey.waves import wave_order
 
 _WHERE = "survey_answers"
@@ -135,9 +135,9 @@ def scale_problems(answers: pd.DataFrame, items: Sequence[str], scale: tuple[flo
         outside = (values < scale[0]) | (values > scale[1])
         if outside.any():
             problems.append(
-                f"the item {item} has {int(outside.sum()):,} answers outside the scale {scale[0]:g} to {scale[1]:g} "
-                f"(rows {first_rows(outside, answers.index)}: {values[outside][0]:g}); correct them, code them as "
-                "missing, or state the right scale"
+                f"the item {item} has {counted(int(outside.sum()), 'answer')} outside the scale {scale[0]:g} to "
+                f"{scale[1]:g} (rows {first_rows(outside, answers.index)}: {values[outside][0]:g}); correct them, code "
+                "them as missing, or state the right scale"
             )
     return problems
 

@@ -229,8 +229,8 @@ def test_where_nothing_was_expected_there_is_no_ratio():
     [
         ([3, 4], [5], {}, "must be of the same respondents, and have 2 and 1 rows"),
         ([3, 11], [5, 0], {}, "2 problems"),
-        ([3, 11], [5, 6], {}, r"perceived has 1 answers outside the scale 1 to 10 \(rows 1: 11\)"),
-        (pd.DataFrame({"q": [3, 11]}), [5, 6], {}, "the item perceived q has 1 answers outside"),
+        ([3, 11], [5, 6], {}, r"perceived has 1 answer outside the scale 1 to 10 \(rows 1: 11\)"),
+        (pd.DataFrame({"q": [3, 11]}), [5, 6], {}, "the item perceived q has 1 answer outside"),
         ([3, 1], [2, 1], {"scale": (-3, 3)}, "a ratio needs answers of 0 or more, and the scale starts at -3"),
         ([3, 1], [2, 1], {"scale": 10}, "lowest and the highest answer"),
         (pd.Series([3, 4]), pd.Series([3, 4], [1, 0]), {}, "expected has its rows in another order than perceived"),

@@ -223,7 +223,7 @@ def test_everything_wrong_is_said_at_once(survey, small):
     message = str(caught.value)
     assert "did you mean 'unstandardized'" in message
     assert "level must lie between 0 and 1" in message
-    assert "quality_1 has 1 answers outside the scale 1 to 10 (rows r4: 12)" in message
+    assert "quality_1 has 1 answer outside the scale 1 to 10 (rows r4: 12)" in message
 
 
 @pytest.mark.parametrize("scale", [(10, 1), (1, 1), 10, "1-10", (1, None)])
@@ -258,7 +258,7 @@ def test_expected_values_are_not_held_to_the_scale_but_answers_are(survey, small
     results.cases.data[0, small.items.index("value_1")] = 10.4
     assert np.isfinite(index_scores(results)["index"]).all()
     results.cases.data[7, small.items.index("value_1")] = 10.4
-    with pytest.raises(ParameterError, match="value_1 has 1 answers outside"):
+    with pytest.raises(ParameterError, match="value_1 has 1 answer outside"):
         index_scores(results)
 
 

@@ -342,7 +342,7 @@ def test_everything_wrong_with_the_answers_is_said_at_once(answers):
     message = str(caught.value)
     for part in ("value_1 must be numeric", "weights must not be negative", "lacks the clusters column 'who'"):
         assert part in message
-    with pytest.raises(ParameterError, match="image_2 has 1 answers outside the scale 1 to 10"):
+    with pytest.raises(ParameterError, match="image_2 has 1 answer outside the scale 1 to 10"):
         compare_national_models(answers.assign(image_2=given["image_2"]), SURVEY, n_boot=10, seed=1)
     with pytest.raises(ParameterError, match="lacks the column image_2"):
         compare_national_models(answers.drop(columns="image_2"), SURVEY, n_boot=10, seed=1)

@@ -638,7 +638,7 @@ def test_everything_wrong_is_said_at_once(four):
         "outcome must be one column with a value for each of the 4 answers",
         "the importance of looks must be 0 or more, and is not in 4 answers (rows w, x, y, …: -1)",
         "level must lie between 0 and 1",
-        "the item e1 has 1 answers outside the scale 1 to 8 (rows w: 9)",
+        "the item e1 has 1 answer outside the scale 1 to 8 (rows w: 9)",
         "weights must be one column with a value for each of the 4 answers",
     ):
         assert part in message

@@ -319,7 +319,7 @@ def test_waves_of_the_demo():
     [
         ({"top": 0}, "top must be a whole number of at least 1"),
         ({"top": 10}, "top must leave a point of the scale 1 to 10 outside, and is 10; give 9 or less"),
-        ({"scale": (1, 8)}, r"answers has 1 answers outside the scale 1 to 8 \(rows 1: 9\)"),
+        ({"scale": (1, 8)}, r"answers has 1 answer outside the scale 1 to 8 \(rows 1: 9\)"),
         ({"scale": 10}, "lowest and the highest answer"),
         ({"top": "two", "level": 2}, "csat: 2 problems"),
     ],

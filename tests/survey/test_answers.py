@@ -49,7 +49,7 @@ def test_the_demo_keeps_gaps_and_other_columns_and_its_table():
 def test_unusable_answers_are_listed_together():
     table = pd.DataFrame({"v1": [1.0, 11, 5], "v2": [3.0, 4, 5], "v3": [0.0, 0, 5]})
     settings = SurveySettings(constructs=CONSTRUCTS)
-    with pytest.raises(ParameterError, match=r"v1 has 1 answers(.|\n)*v3 has 2 answers"):
+    with pytest.raises(ParameterError, match=r"v1 has 1 answer(.|\n)*v3 has 2 answers"):
         survey_answers(table, settings)
     with pytest.raises(ParameterError, match="v2 must be numeric"):
         survey_answers(table.assign(v2="often"), settings)
@@ -65,7 +65,7 @@ def test_what_is_outside_is_named_with_rows_scale_and_remedy():
     table = pd.DataFrame({"v1": [1.0, 11, np.nan], "v2": [0.0, 12, 5]}, index=["ann", "bob", "cai"])
     first, second = scale_problems(table, ["v1", "v2"], (1, 10))
     assert first == (
-        "the item v1 has 1 answers outside the scale 1 to 10 (rows bob: 11); correct them, code them as missing, or "
+        "the item v1 has 1 answer outside the scale 1 to 10 (rows bob: 11); correct them, code them as missing, or "
         "state the right scale"
     )
     assert "v2 has 2 answers" in second

@@ -227,7 +227,7 @@ def test_everything_wrong_is_said_at_once():
         "top is wrong",
         "level must lie between 0 and 1",
         "clusters must be one column with a value for each of the 4 answers, and has the shape (2,)",
-        "rating has 1 answers outside the scale 1 to 10 (rows q: 11)",
+        "rating has 1 answer outside the scale 1 to 10 (rows q: 11)",
         "rating has 1 answer that is no whole number (rows p: 1.5)",
         "weights must be numbers of 0 or more, without gaps, and 2 are not (at positions 1, 3)",
     ):
@@ -244,7 +244,7 @@ def test_everything_wrong_is_said_at_once():
         ({"weights": 2.0}, "weights must be one column"),
         ({"scale": (10, 1)}, "lowest and the highest answer"),
         ({"scale": {"b": (1, 10)}}, "scale has no ends for answers; give a pair for every item"),
-        ({"scale": {"answers": (1, 3)}}, "the item answers has 1 answers outside the scale 1 to 3"),
+        ({"scale": {"answers": (1, 3)}}, "the item answers has 1 answer outside the scale 1 to 3"),
         ({"scale": {"answers": (3, 1)}}, "of answers, scale must be the lowest and the highest answer"),
         ({"by": pd.Series(["x", "y"], index=[1, 0])}, "by has its rows in another order than answers"),
     ],
