@@ -15,10 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
-import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +24,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+from _runs import machine, peak_gib, run_json
 
 SIZES = (10_000, 100_000, 1_000_000)
 RECORDS_PER_PERSON = 1.6
@@ -135,15 +134,10 @@ def run_one(name: str, size: int) -> None:
     start = time.perf_counter()
     clusters = CONTENDERS[name](records.drop(columns="true_customer_id"), phases)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_gib()
     found = evaluate_links(clusters, truth, n_boot=200)
     measures = {key: getattr(found, key) for key in ("precision", "recall", "f1")}
     print(json.dumps({"records": len(records), "seconds": seconds, "peak_gib": peak, "phases": phases, **measures}))
-
-
-def machine() -> str:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} processor cores ({platform.machine()}), {memory:.0f} GiB of memory, {platform.system()}"
 
 
 def table(results: list[dict[str, Any]]) -> str:
@@ -220,8 +214,7 @@ def main() -> None:
             if name == "plain splink" and size > PEER_UP_TO:
                 continue
             command = [sys.executable, __file__, "--one", name, str(size)]
-            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            results.append({"name": name, **json.loads(output.splitlines()[-1])})
+            results.append({"name": name, **run_json(command)})
     print(table(results))
     print(f"\n{TARGETS} {machine()}.")
     if arguments.write:
