@@ -38,7 +38,7 @@ _HOMES = {
     "verdict_text": "crm_utils.claims",
     "show_table": "crm_utils.tables",
 }
-_ROOMS = ("company", "identify", "lifetime", "loyalty", "pls", "report", "satisfaction", "survey", "value")
+_ROOMS = ("churn", "company", "identify", "lifetime", "loyalty", "pls", "report", "satisfaction", "survey", "value")
 __all__ = sorted([*_HOMES, *_ROOMS])
 
 if TYPE_CHECKING:
