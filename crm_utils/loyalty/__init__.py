@@ -60,6 +60,7 @@ from crm_utils.loyalty.stability import kind_stability, stability_table
 from crm_utils.loyalty.stated import (
     SatisfactionTrap,
     StatedAgainstActual,
+    area_difference,
     plot_satisfaction_trap,
     plot_stated,
     satisfaction_trap,
@@ -84,6 +85,7 @@ __all__ = [
     "RetentionProfit",
     "SatisfactionTrap",
     "StatedAgainstActual",
+    "area_difference",
     "assumption_text",
     "claimed_range",
     "coded_kinds",

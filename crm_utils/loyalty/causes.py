@@ -32,7 +32,7 @@ class LoyaltyCause(NamedTuple):
 LOYALTY_CAUSES = (
     LoyaltyCause("monopoly", "垄断忠诚", "there is nobody else to buy from", "a rival opens"),
     LoyaltyCause("inertia", "惰性忠诚", "looking elsewhere is trouble", "something breaks the habit"),
-    LoyaltyCause("latent", "潜在忠诚", "likes it, and is kept from buying more", "what is in the way stays"),
+    LoyaltyCause("latent", "潜在忠诚", "likes it, and is kept from buying more", "the liking fades meanwhile"),
     LoyaltyCause("convenience", "方便忠诚", "it is close at hand", "something else is closer"),
     LoyaltyCause("price", "价格忠诚", "it is cheapest", "someone is cheaper"),
     LoyaltyCause("incentive", "激励忠诚", "points and gifts", "the programme ends, or another gives more"),
@@ -63,7 +63,7 @@ def kinds_by_cause(
     customer_col: str = "customer_id",
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Share of customers by what keeps them, from the main reason they state.
+    """Share of answers by what keeps customers, from the main reason they state.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def plot_kinds_by_cause(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     draw_intervals(ax, names, shown["share"], shown["low"], shown["high"], template="{:.0%}")
     ax.set_xlim(left=0)
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.set(xlabel=tr("Share of customers"), title=tr("What keeps customers, by their main reason"))
+    ax.set(xlabel=tr("Share of answers"), title=tr("What keeps customers, by their main reason"))
     first, last = shown.iloc[0], shown.iloc[-1]
     return describe(
         ax,

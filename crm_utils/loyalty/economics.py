@@ -544,7 +544,7 @@ def plot_retention_sensitivity(
             ax.barh(row + shift, change - base, left=base, height=0.32, color=PALETTE[colour])
             right = change >= base
             ax.annotate(
-                f"{end:g}",
+                _short(found.assumption, end),
                 (change, row + shift),
                 xytext=(4 if right else -4, 0),
                 textcoords="offset points",
@@ -555,7 +555,7 @@ def plot_retention_sensitivity(
     ax.axvline(base, color=MUTED, linewidth=1)
     ax.set_yticks(range(len(sensitivity)), [assumption_text(name) for name in sensitivity["assumption"]])
     ax.set_ylim(len(sensitivity) - 0.5, -0.5)
-    ax.margins(x=0.08)
+    ax.margins(x=0.14)
     ax.legend(
         handles=[
             Patch(color=PALETTE[4], label=tr("at its low value")),
@@ -575,7 +575,8 @@ def plot_retention_sensitivity(
         title=tr("What the effect of retention depends on"),
     )
     listed = "; ".join(
-        f"{assumption_text(row.assumption)} {row.low:g} to {row.high:g}: {row.change_low:.0%} to {row.change_high:.0%}"
+        f"{assumption_text(row.assumption)} {_short(row.assumption, row.low)} to {_short(row.assumption, row.high)}: "
+        f"{row.change_low:.0%} to {row.change_high:.0%}"
         for row in sensitivity[known].itertuples()
     )
     return describe(
@@ -584,6 +585,13 @@ def plot_retention_sensitivity(
             base=base, listed=listed
         ),
     )
+
+
+def _short(assumption: str, value: float) -> str:
+    """A value of an assumption as a label: shares and rates in per cent, money in whole units."""
+    if assumption in ("annual_revenue", "acquisition_cost", "annual_service_cost"):
+        return f"{value:,.0f}"
+    return f"{value:.2g}" if assumption == "annual_referrals" else f"{value:.0%}"
 
 
 ASSUMPTIONS = tuple(field.name for field in fields(RetentionAssumptions))

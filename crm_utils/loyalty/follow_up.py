@@ -12,7 +12,14 @@ from crm_utils.checks import as_day, count_problems, first_rows, missing_columns
 from crm_utils.company.lines import collected, used_lines
 
 _HALF_YEAR = 182
-USED, TOO_LATE, NO_CUSTOMER, NO_DAY, NO_MEMBER = "used", "too late", "no customer", "no day", "no member then"
+USED, TOO_LATE, TOO_EARLY, NO_CUSTOMER, NO_DAY, NO_MEMBER = (
+    "used",
+    "too late",
+    "too early",
+    "no customer",
+    "no day",
+    "no member then",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +191,8 @@ def earlier_purchases(
     Returns
     -------
     pandas.Series of float
-        ``purchase_days`` with the index of the answers; NaN where the customer or the day is not known.
+        ``purchase_days`` with the index of the answers; NaN where the customer or the day is not known, or the days
+        looked at begin before the first purchase of all, so that not all of them are on record.
 
     Raises
     ------
@@ -204,6 +212,8 @@ def earlier_purchases(
         "earlier_purchases", answers, pd.Timestamp.max.normalize(), horizon_days, customer_col, answered_col
     )
     owners, days = _purchase_days(lines, pd.Timestamp.max.normalize())
+    if len(days):
+        status[(day - np.timedelta64(horizon_days - 1, "D") < days.min()) & (status == USED)] = TOO_EARLY
     events, sought = _in_order(customers, day, owners, days)
     count = np.searchsorted(events, sought, side="right") - np.searchsorted(events, sought - horizon_days, side="right")
     return _known(count, status, "purchase_days")

@@ -72,7 +72,7 @@ LOYALTY_MEASURES = (
     ),
     LoyaltyMeasure(
         "share_of_wallet", "钱包份额", "behaviour",
-        "share of all purchases of the kind that go to this company, as stated",
+        "share of all purchases of the kind that go to this company, as stated (fractions of 1 count as per cent)",
         "per cent", "survey", _FLOOR, "higher", 0, 100,
     ),
     LoyaltyMeasure(
@@ -343,6 +343,8 @@ def survey_loyalty(
             absent[name] = tr("the survey has no column {column}").format(column=column)
             continue
         found[name] = _in_bounds(survey[column], _BY_NAME[name], problems)
+        if name == "share_of_wallet" and _is_fraction(found[name]):
+            found[name] *= 100
     constructs, _ = usual_constructs(settings.constructs)
     items = [item for item in constructs.get("loyalty", ()) if item in survey]
     if items:
@@ -356,6 +358,11 @@ def survey_loyalty(
     raise_problems(where, problems)
     found.attrs = {"absent": absent}
     return found
+
+
+def _is_fraction(shares: pd.Series) -> bool:
+    """Whether shares run from 0 to 1: nobody gives more than one per cent, and somebody less than one."""
+    return bool(shares.max() <= 1 and ((shares > 0) & (shares < 1)).any())
 
 
 def _in_bounds(column: pd.Series, measure: LoyaltyMeasure, problems: list[str]) -> np.ndarray:

@@ -14,6 +14,7 @@ from crm_utils.checks import (
     count_problems,
     is_number,
     level_problems,
+    missing_columns,
     raise_problems,
 )
 from crm_utils.claims import claim_verdict
@@ -167,6 +168,76 @@ def stated_against_actual(
     )
 
 
+def area_difference(
+    stated: pd.DataFrame,
+    followed: FollowUp,
+    one: Any,
+    other: Any,
+    *,
+    weights: Any = None,
+    clusters: Any = None,
+    level: float = 0.95,
+) -> pd.Series:
+    """Hold two statements of the same people against each other as tellers of what they did.
+
+    Parameters
+    ----------
+    stated, followed, weights, clusters, level
+        As in `stated_against_actual`.
+    one, other : label
+        Columns of `stated`. Only answers with both count.
+
+    Returns
+    -------
+    pandas.Series of float
+        ``answers``, ``one``, ``other`` (areas under the ROC curve), ``difference`` (one less other), ``low``, ``high``.
+
+    Raises
+    ------
+    ParameterError, DataFloorError
+        As in `stated_against_actual`.
+
+    References
+    ----------
+    .. [1] DeLong, E. R., DeLong, D. M. & Clarke-Pearson, D. L. (1988). Comparing the areas under two or more correlated
+       receiver operating characteristic curves: a nonparametric approach. Biometrics 44(3), 837–845. With clusters:
+       Obuchowski, N. A. (1997). Nonparametric analysis of clustered ROC curve data. Biometrics 53(2), 567–578.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(7)
+    >>> stated = pd.DataFrame({"said": rng.normal(size=400), "did before": rng.normal(size=400)})
+    >>> did = pd.Series((stated["did before"] + rng.normal(size=400) > 0).astype(float), name="bought")
+    >>> followed = FollowUp(did, pd.Series(["used"] * 400), 182)
+    >>> found = area_difference(stated, followed, "did before", "said")
+    >>> bool(found["low"] > 0.15)
+    True
+    """
+    from scipy.stats import norm
+
+    where = "area_difference"
+    problems = level_problems(level) + missing_columns(stated, [one, other], "stated")
+    raise_problems(where, problems)
+    sample = _sample(where, stated[[one, other]], followed, weights, clusters, problems)
+    said = [_numbers(stated[name], name, where) for name in (one, other)]
+    rows = _usable(said[0] + said[1], sample)
+    part = sample.part(rows)
+    _enough(where, f"{one} beside {other}", part)
+    (first, ahead), (second, behind) = (_won(answer[rows], part) for answer in said)
+    reach = norm.ppf((1 + level) / 2) * _error(ahead - behind)
+    difference = first - second
+    return pd.Series(
+        {
+            "answers": len(part.did),
+            "one": first,
+            "other": second,
+            "difference": difference,
+            "low": difference - reach,
+            "high": difference + reach,
+        }
+    )
+
+
 @dataclass(frozen=True)
 class _Sample:
     """What was done, weights and people, one an answer."""
@@ -207,12 +278,7 @@ def _usable(said: np.ndarray, sample: _Sample) -> np.ndarray:
 def _predictor(where: str, name: Any, said: np.ndarray, sample: _Sample, level: float) -> dict[str, Any]:
     rows = _usable(said, sample)
     part, answer = sample.part(rows), said[rows]
-    for did, word in ((1, tr("did it")), (0, tr("did not"))):
-        if (people := len(np.unique(part.people[part.did == did]))) < FEWEST_PEOPLE:
-            raise DataFloorError(
-                f"{where}: {name} needs at least {FEWEST_PEOPLE} people who {word} within the horizon, and has "
-                f"{people}. Use a longer or shorter horizon, or more waves."
-            )
+    _enough(where, name, part)
     if answer.min() == answer.max():
         raise DataFloorError(f"{where}: everybody answered {name} with {answer[0]:g}, which foretells nothing.")
     fit, spread = _logistic(answer, part)
@@ -235,6 +301,17 @@ def _predictor(where: str, name: Any, said: np.ndarray, sample: _Sample, level: 
     }
 
 
+def _enough(where: str, name: Any, part: _Sample) -> None:
+    if not len(part.did):
+        raise DataFloorError(f"{where}: nothing is known of what people did after an answer to {name}.")
+    for did, word in ((1, tr("did it")), (0, tr("did not"))):
+        if (people := len(np.unique(part.people[part.did == did]))) < FEWEST_PEOPLE:
+            raise DataFloorError(
+                f"{where}: {name} needs at least {FEWEST_PEOPLE} people who {word} within the horizon, and has "
+                f"{people}. Use a longer or shorter horizon, or more waves."
+            )
+
+
 def _logistic(answer: np.ndarray, part: _Sample) -> tuple[Any, float]:
     """Logistic regression on the answer in standard deviations, and that standard deviation."""
     import statsmodels.api as sm
@@ -252,9 +329,19 @@ def _logistic(answer: np.ndarray, part: _Sample) -> tuple[Any, float]:
 
 
 def _area(answer: np.ndarray, part: _Sample, level: float) -> tuple[float, float, float]:
-    """Area under the ROC curve with its interval, from the share of pairs that each answer wins."""
+    """Area under the ROC curve with its interval."""
     from scipy.stats import norm
 
+    area, influence = _won(answer, part)
+    if area in (0.0, 1.0):
+        return area, area, area
+    reach = norm.ppf((1 + level) / 2) * _error(influence) / (area * (1 - area))
+    low, high = (1 / (1 + np.exp(-(np.log(area / (1 - area)) + side * reach))) for side in (-1, 1))
+    return area, float(low), float(high)
+
+
+def _won(answer: np.ndarray, part: _Sample) -> tuple[float, np.ndarray]:
+    """Area under the ROC curve, the share of pairs won, and what each person adds to its error."""
     did, weights = part.did == 1, part.weights
     wins = np.empty(len(answer))
     for group, other, sign in ((did, ~did, 1), (~did, did, -1)):
@@ -266,14 +353,12 @@ def _area(answer: np.ndarray, part: _Sample, level: float) -> tuple[float, float
         wins[group] = share if sign > 0 else 1 - share
     area = float(np.average(wins[did], weights=weights[did]))
     totals = np.where(did, weights[did].sum(), weights[~did].sum())
-    influence = np.bincount(part.people, weights * (wins - area) / totals)
+    return area, np.bincount(part.people, weights * (wins - area) / totals)
+
+
+def _error(influence: np.ndarray) -> float:
     units = len(influence)
-    error = np.sqrt(units / (units - 1) * (influence**2).sum())
-    if area in (0.0, 1.0):
-        return area, area, area
-    reach = norm.ppf((1 + level) / 2) * error / (area * (1 - area))
-    low, high = (1 / (1 + np.exp(-(np.log(area / (1 - area)) + side * reach))) for side in (-1, 1))
-    return area, float(low), float(high)
+    return float(np.sqrt(units / (units - 1) * (influence**2).sum()))
 
 
 def _share(part: _Sample, level: float) -> tuple[float, float, float]:

@@ -144,11 +144,12 @@ class TestEarlier:
         ],
     )
     def test_the_window_ends_with_the_day_of_the_answer(self, moment, days):
-        assert earlier_purchases(said_on("2025-01-10 12:00"), orders(("c0", moment)), horizon_days=10)[0] == days
+        lines = orders(("another", "2020-01-01"), ("c0", moment))
+        assert earlier_purchases(said_on("2025-01-10 12:00"), lines, horizon_days=10)[0] == days
 
     def test_days_are_counted_and_not_orders_and_returns_are_none(self):
-        lines = orders(("c0", "2025-01-02"), ("c0", "2025-01-02 18:00"), ("c0", "2025-01-05"), ("c0", "2025-01-07"),
-                       amounts=[5.0, 5.0, 5.0, -5.0])  # fmt: skip
+        lines = orders(("c0", "2024-12-01"), ("c0", "2025-01-02"), ("c0", "2025-01-02 18:00"), ("c0", "2025-01-05"),
+                       ("c0", "2025-01-07"), amounts=[5.0, 5.0, 5.0, 5.0, -5.0])  # fmt: skip
         answers = said_on("2025-01-10", "2025-01-10", "2025-01-10", customers=["c0", "c1", None])
         found = earlier_purchases(answers, lines, horizon_days=30)
         assert found.tolist()[:2] == [2.0, 0.0]
@@ -164,12 +165,22 @@ class TestEarlier:
             day = answers.loc[row, "answered_at"].normalize()
             own = bought[bought["customer_id"] == answers.loc[row, "customer_id"]]
             inside = own[(own["day"] <= day) & (own["day"] > day - pd.Timedelta(days=182))]
-            assert found[row] == inside["day"].nunique()
+            if (day - pd.Timedelta(days=181)) < bought["day"].min():
+                assert np.isnan(found[row])
+            else:
+                assert found[row] == inside["day"].nunique()
+        assert 0 < found.isna().sum() < 200
+
+    def test_days_before_the_first_purchase_of_all_are_not_known(self):
+        lines = orders(("another", "2025-01-01"), ("c0", "2025-01-05"))
+        answers = said_on("2025-01-10", "2025-01-09", customers=["c0", "c0"])
+        assert earlier_purchases(answers, lines, horizon_days=10)[0] == 1
+        assert np.isnan(earlier_purchases(answers, lines, horizon_days=10)[1])
 
     def test_before_and_after_share_no_day(self):
         answers = said_on("2025-01-10")
         for moment in pd.date_range("2025-01-02", "2025-01-19"):
-            lines = orders(("c0", moment))
+            lines = orders(("another", "2020-01-01"), ("c0", moment))
             before = earlier_purchases(answers, lines, horizon_days=9)[0]
             after = later_purchases(answers, lines, as_of="2025-06-01", horizon_days=9).happened[0]
             assert before + after == 1

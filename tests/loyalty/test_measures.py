@@ -259,3 +259,9 @@ def test_a_construct_under_another_name_is_loyalty():
     answers = pd.DataFrame({"L1": [2, 4], "L2": [4, 8]})
     settings = SurveySettings(scale=(1, 10), constructs={"Customer loyalty": ("L1", "L2")})
     assert survey_loyalty(answers, settings)["stated_loyalty"].tolist() == [3.0, 6.0]
+
+
+@pytest.mark.parametrize(("given", "taken"), [([0.2, 1.0], [20, 100]), ([0, 1], [0, 1]), ([0.5, 40], [0.5, 40])])
+def test_fractions_of_the_wallet_become_per_cent(given, taken):
+    answers = pd.DataFrame({"share_of_wallet": given})
+    assert survey_loyalty(answers)["share_of_wallet"].tolist() == taken

@@ -11,6 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 from crm_utils.errors import DataFloorError, ParameterError
 from crm_utils.loyalty.follow_up import FollowUp
 from crm_utils.loyalty.stated import (
+    area_difference,
     plot_satisfaction_trap,
     plot_stated,
     satisfaction_trap,
@@ -66,6 +67,44 @@ class TestStated:
         reach = np.log(row["auc_high"] / (1 - row["auc_high"])) - middle
         error = reach / 1.959964 * row["auc"] * (1 - row["auc"])
         assert error == pytest.approx(np.sqrt(variance), rel=0.02)
+
+    def test_difference_of_areas_is_that_of_delong(self):
+        rng = np.random.default_rng(3)
+        did = rng.integers(0, 2, 300).astype(float)
+        stated = pd.DataFrame({"a": did + rng.normal(size=300), "b": 0.5 * did + rng.normal(size=300)}).round(1)
+        found = area_difference(stated, followed(did), "a", "b", level=0.9)
+        parts = []
+        for name in ("a", "b"):
+            x, y = (stated.loc[did == group, name].to_numpy()[:, None] for group in (1, 0))
+            wins = (x > y.T) + 0.5 * (x == y.T)
+            parts.append((wins.mean(), wins.mean(axis=1), wins.mean(axis=0)))
+        difference = parts[0][0] - parts[1][0]
+        rows, columns = (parts[0][side] - parts[1][side] for side in (1, 2))
+        error = np.sqrt(rows.var(ddof=1) / len(rows) + columns.var(ddof=1) / len(columns))
+        assert found["difference"] == pytest.approx(difference)
+        assert (found["high"] - found["low"]) / 2 == pytest.approx(1.6448536 * error, rel=0.01)
+
+    def test_difference_of_areas_takes_people_and_gaps(self):
+        stated, actual = drawn(300)
+        stated["other"] = np.random.default_rng(5).normal(size=300)
+        once = area_difference(stated, actual, "intention", "other")
+        double = pd.concat([stated, stated], ignore_index=True)
+        again = followed(np.tile(actual.happened, 2))
+        people = np.tile(np.arange(300), 2)
+        twice = area_difference(double, again, "intention", "other", clusters=people)
+        assert twice[["difference", "low", "high"]].tolist() == pytest.approx(
+            once[["difference", "low", "high"]].tolist()
+        )
+        assert area_difference(stated, actual, "intention", "intention")["high"] == 0
+        stated.loc[:99, "other"] = np.nan
+        assert area_difference(stated, actual, "intention", "other")["answers"] == 200
+        with pytest.raises(ParameterError, match="intentoin"):
+            area_difference(stated, actual, "intentoin", "other")
+
+    def test_nothing_known_is_said(self):
+        stated, _ = drawn(30)
+        with pytest.raises(DataFloorError, match="nothing is known"):
+            stated_against_actual(stated, followed(np.full(30, np.nan)))
 
     def test_error_of_the_regression_is_the_sandwich(self):
         stated, actual = drawn(240, slope=0.3)
