@@ -1,3 +1,35 @@
 """Who leaves, how fast and why, and who is about to: churn rates, survival, early warning (客户流失)."""
 
-__all__: list[str] = []
+from crm_utils.churn.rates import (
+    absolute_relative_churn,
+    churn_rates,
+    churn_rates_table,
+    plot_absolute_relative_churn,
+    plot_churn_rates,
+    plot_silent,
+    silent_customers,
+    silent_table,
+)
+from crm_utils.churn.spells import membership_spells
+from crm_utils.churn.triangle import (
+    plot_retention_triangle,
+    repurchase_triangle,
+    retention_triangle,
+    retention_triangle_table,
+)
+
+__all__ = [
+    "absolute_relative_churn",
+    "churn_rates",
+    "churn_rates_table",
+    "membership_spells",
+    "plot_absolute_relative_churn",
+    "plot_churn_rates",
+    "plot_retention_triangle",
+    "plot_silent",
+    "repurchase_triangle",
+    "retention_triangle",
+    "retention_triangle_table",
+    "silent_customers",
+    "silent_table",
+]
