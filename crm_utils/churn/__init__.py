@@ -11,6 +11,15 @@ from crm_utils.churn.rates import (
     silent_table,
 )
 from crm_utils.churn.spells import membership_spells
+from crm_utils.churn.survival import (
+    SurvivalCurves,
+    cumulative_incidence,
+    cumulative_incidence_table,
+    kaplan_meier,
+    log_rank_test,
+    plot_cumulative_incidence,
+    plot_kaplan_meier,
+)
 from crm_utils.churn.triangle import (
     plot_retention_triangle,
     repurchase_triangle,
@@ -19,12 +28,19 @@ from crm_utils.churn.triangle import (
 )
 
 __all__ = [
+    "SurvivalCurves",
     "absolute_relative_churn",
     "churn_rates",
     "churn_rates_table",
+    "cumulative_incidence",
+    "cumulative_incidence_table",
+    "kaplan_meier",
+    "log_rank_test",
     "membership_spells",
     "plot_absolute_relative_churn",
     "plot_churn_rates",
+    "plot_cumulative_incidence",
+    "plot_kaplan_meier",
     "plot_retention_triangle",
     "plot_silent",
     "repurchase_triangle",
