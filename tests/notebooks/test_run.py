@@ -143,8 +143,8 @@ def test_loyalty_of_a_survey_alone_under_other_names(tmp_path):
     blocks = {other.get(name, name): list(items) for name, items in company.survey_settings.constructs.items()}
     settings = {"scale": [1, 10], "constructs": blocks, "reversed": list(company.survey_settings.reversed)}
     result, headlines = survey_report(tmp_path / "names", answers, tmp_path, notebook="08", **settings)
-    assert "in the order of their names: wave 9, wave 10" in texts(result, "who")
-    assert "is taken for satisfaction" in texts(result, "who")
+    assert "in the order of their names: wave 9, wave 10" in texts(result, "who-says")
+    assert "is taken for satisfaction" in texts(result, "who-says")
     assert texts(result, "model-says").count("supported") == 4
     assert headlines.index.tolist() == ["Truly loyal customers"]
 
