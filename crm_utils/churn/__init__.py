@@ -1,5 +1,7 @@
 """Who leaves, how fast and why, and who is about to: churn rates, survival, early warning (客户流失)."""
 
+from crm_utils.churn.concordance import Concordance, concordance_index
+from crm_utils.churn.cox import CoxResults, cox_model
 from crm_utils.churn.rates import (
     absolute_relative_churn,
     churn_rates,
@@ -28,10 +30,14 @@ from crm_utils.churn.triangle import (
 )
 
 __all__ = [
+    "Concordance",
+    "CoxResults",
     "SurvivalCurves",
     "absolute_relative_churn",
     "churn_rates",
     "churn_rates_table",
+    "concordance_index",
+    "cox_model",
     "cumulative_incidence",
     "cumulative_incidence_table",
     "kaplan_meier",

@@ -1,0 +1,525 @@
+"""What goes with leaving sooner: Cox's proportional hazards model and the check of its assumption."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crm_utils.checks import as_numbers, first_rows, level_problems, missing_columns, raise_problems
+from crm_utils.churn.concordance import Concordance, concordance_index
+from crm_utils.errors import ConvergenceError, DataFloorError
+from crm_utils.intervals import person_codes
+from crm_utils.language import tr
+from crm_utils.plotting import PALETTE, describe, draw_intervals, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_TIES = ("efron", "breslow")
+_TRANSFORMS = ("km", "rank", "identity", "log")
+_EVENTS_A_COVARIATE = 5
+# A step of ten on the log scale of a standardised covariate: the likelihood has no maximum.
+_SEPARATED = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class CoxResults:
+    """A fitted proportional hazards model.
+
+    Attributes
+    ----------
+    coefficients : pandas.DataFrame
+        ``covariate``, ``coefficient`` (log hazard ratio per unit), ``std_error``, ``hazard_ratio``, ``low``, ``high``
+        (of the hazard ratio), ``z``, ``p_value``.
+    rows, events : int
+        Rows used and how many of them ended.
+    left_out : int
+        Rows left out for a missing value.
+    log_likelihood : float
+        Partial log-likelihood.
+    ties : str
+        How ties are handled.
+    strata : str or None
+        Column of the strata.
+    clusters : str or None
+        Column by which the errors are clustered; the errors are then robust.
+    level : float
+        Confidence level.
+    """
+
+    coefficients: pd.DataFrame
+    rows: int
+    events: int
+    left_out: int
+    log_likelihood: float
+    ties: str
+    strata: str | None
+    clusters: str | None
+    level: float
+    _data: _CoxData
+
+    @property
+    def params(self) -> pd.Series:
+        """Coefficients by covariate."""
+        return self.coefficients.set_index("covariate")["coefficient"]
+
+    def summary_frame(self) -> pd.DataFrame:
+        """Coefficients with errors, hazard ratios with intervals and p-values, one row a covariate."""
+        return self.coefficients.copy()
+
+    @cached_property
+    def concordance(self) -> Concordance:
+        """How often the one who leaves first has the higher estimated hazard (Harrell's C), with its interval."""
+        data = self._data
+        return concordance_index(
+            data.duration,
+            data.event,
+            data.x @ self.params.to_numpy(),
+            entry=data.entry,
+            strata=data.strata,
+            clusters=data.clusters,
+            level=self.level,
+        )
+
+    @cached_property
+    def baseline_survival(self) -> pd.DataFrame:
+        """Survival of somebody with every covariate at its mean.
+
+        ``stratum``, ``time``, ``hazard`` (in the step at this time), ``cumulative_hazard`` and ``survival``; Breslow's
+        estimator, at each time with an event.
+        """
+        data = self._data
+        risk = np.exp((data.x - data.x.mean(axis=0)) @ self.params.to_numpy())
+        frames = []
+        for name, rows in data.layers():
+            times = np.unique(data.duration[rows][data.event[rows]])
+            if not len(times):
+                continue
+            at_risk = _sum_at_risk(times, data.duration[rows], data.entry[rows], risk[rows][:, None])[:, 0]
+            events = np.searchsorted(np.sort(data.duration[rows][data.event[rows]]), times, side="right")
+            hazard = np.diff(events, prepend=0) / at_risk
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "stratum": name,
+                        "time": times,
+                        "hazard": hazard,
+                        "cumulative_hazard": np.cumsum(hazard),
+                        "survival": np.exp(-np.cumsum(hazard)),
+                    }
+                )
+            )
+        return pd.concat(frames, ignore_index=True)
+
+    def predict_hazard_ratio(self, frame: pd.DataFrame) -> pd.Series:
+        """Hazard of each row against somebody with every covariate at its mean.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Rows with the covariates.
+
+        Returns
+        -------
+        pandas.Series of float
+            ``hazard_ratio``, with the index of `frame`; NaN where a covariate is missing.
+        """
+        names = self.params.index.tolist()
+        raise_problems("CoxResults.predict_hazard_ratio", missing_columns(frame, names, "frame"))
+        values = frame[names].to_numpy(dtype=float, na_value=np.nan)
+        log_ratio = (values - self._data.x.mean(axis=0)) @ self.params.to_numpy()
+        return pd.Series(np.exp(log_ratio), frame.index, name="hazard_ratio")
+
+    def proportional_hazards(self, transform: str = "km") -> pd.DataFrame:
+        """Test whether hazard ratios stay the same over time (Grambsch & Therneau).
+
+        Scaled Schoenfeld residuals estimate how far each coefficient lies from its mean at each event; where they go
+        up or down with time, the hazards are not proportional. Events of the same time share the mean that Efron's
+        weighting gives them, where the model has Efron's ties. The model's errors are used, also where it has robust
+        ones besides.
+
+        Parameters
+        ----------
+        transform : {"km", "rank", "identity", "log"}, default "km"
+            Scale of time: 1 − Kaplan–Meier, rank of the event, time itself or its logarithm.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a covariate and a last one "(all together)": ``covariate``, ``correlation`` (of residuals and time;
+            NaN in the last), ``chi2``, ``df``, ``p_value``.
+
+        References
+        ----------
+        Grambsch, P. M. & Therneau, T. M. (1994). Proportional hazards tests and diagnostics based on weighted
+        residuals. *Biometrika* 81(3), 515–526, equation (3.3), with the mean variance matrix, as ``cox.zph`` of R's
+        survival before version 3.
+        """
+        from scipy.stats import chi2
+
+        if transform not in _TRANSFORMS:
+            problem = f"transform must be one of {list(_TRANSFORMS)}, and is {transform!r}"
+            raise_problems("CoxResults.proportional_hazards", [problem])
+        residuals, times = _schoenfeld(self._data, self.params.to_numpy(), self.ties)
+        scale = _time_scale(self._data, times, transform)
+        scale = scale - scale.mean()
+        spread, events, variance = scale @ scale, len(times), self._data.model_variance
+        if not spread > 0:
+            raise DataFloorError("CoxResults.proportional_hazards needs events at two times at least; all are at one.")
+        score = scale @ residuals
+        slope = events * variance @ score
+        scaled = events * residuals @ variance
+        with np.errstate(invalid="ignore", divide="ignore"):
+            correlation = scale @ (scaled - scaled.mean(axis=0)) / np.sqrt(spread * events * scaled.var(axis=0))
+        each = slope**2 / (events * np.diag(variance) * spread)
+        together = events * score @ variance @ score / spread
+        statistics = np.append(each, together)
+        degrees = np.append(np.ones(len(each), dtype=int), len(each))
+        return pd.DataFrame(
+            {
+                "covariate": [*self.params.index, tr("(all together)")],
+                "correlation": np.append(correlation, np.nan),
+                "chi2": statistics,
+                "df": degrees,
+                "p_value": chi2.sf(statistics, degrees),
+            }
+        )
+
+    def scaled_residuals(self) -> pd.DataFrame:
+        """Scaled Schoenfeld residuals plus the coefficient, one row an event: ``time`` and a column a covariate.
+
+        A smooth line through a column shows how the coefficient changes over time.
+        """
+        residuals, times = _schoenfeld(self._data, self.params.to_numpy(), self.ties)
+        scaled = len(times) * residuals @ self._data.model_variance + self.params.to_numpy()
+        return pd.concat(
+            [pd.DataFrame({"time": times}), pd.DataFrame(scaled, columns=self.params.index.tolist())], axis=1
+        )
+
+    def plot_hazard_ratios(self, *, ax: Axes | None = None) -> Axes:
+        """Draw hazard ratios with their intervals on a log scale; `summary_frame` holds the numbers.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+        """
+        return draw_ratios(self.coefficients, tr("hazard ratio per unit"), tr("Who leaves sooner"), ax)
+
+
+@dataclass(frozen=True, eq=False)
+class _CoxData:
+    """What a model was fitted to, in the order of the rows used."""
+
+    duration: np.ndarray
+    event: np.ndarray
+    entry: np.ndarray
+    x: np.ndarray
+    strata: np.ndarray | None
+    strata_names: list
+    clusters: np.ndarray | None
+    model_variance: np.ndarray
+
+    def layers(self) -> list[tuple[Any, np.ndarray]]:
+        """Name and rows of each stratum."""
+        if self.strata is None:
+            return [(tr("all"), np.arange(len(self.duration)))]
+        return [(name, np.flatnonzero(self.strata == code)) for code, name in enumerate(self.strata_names)]
+
+
+def cox_model(
+    frame: pd.DataFrame,
+    duration_col: str,
+    event_col: str,
+    covariates: Sequence[str],
+    *,
+    ties: str = "efron",
+    strata: str | None = None,
+    entry_col: str | None = None,
+    clusters: str | None = None,
+    level: float = 0.95,
+) -> CoxResults:
+    """Fit Cox's proportional hazards model: which characteristics go with leaving sooner.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row a member; or a row for each stretch of time in which the covariates stay the same, with `entry_col` and
+        `clusters`. Rows with a missing value are left out and counted. Covariates must be known at the start of the
+        row: what only shows while somebody leaves would explain itself.
+    duration_col : str
+        Column of the duration (end of the row), 0 or more.
+    event_col : str
+        Column of whether it ended then (True/False, 1/0).
+    covariates : sequence of str
+        Columns of numbers or flags; make dummies of classes first.
+    ties : {"efron", "breslow"}, default "efron"
+        How events at the same time are handled.
+    strata : str, optional
+        Column of groups with a baseline of their own, such as a covariate whose hazards are not proportional.
+    entry_col : str, optional
+        Column of the duration at which a row comes under observation; it is at risk after it, up to the duration.
+    clusters : str, optional
+        Column of what rows belong together, such as the customer: the errors are then robust, and clustered by it.
+    level : float, default 0.95
+        Confidence level.
+
+    Returns
+    -------
+    CoxResults
+        From `statsmodels.duration.hazard_regression.PHReg`.
+
+    Raises
+    ------
+    ParameterError
+        If columns are absent or unusable, or a covariate does not vary or is a combination of others: every problem.
+    DataFloorError
+        If there are fewer than five events a covariate (Vittinghoff & McCulloch 2007).
+    ConvergenceError
+        If a covariate separates those who left from the others, so that no estimate exists.
+
+    References
+    ----------
+    Cox, D. R. (1972). Regression models and life-tables. *JRSS B* 34(2), 187–220. Efron, B. (1977). The efficiency of
+    Cox's likelihood function for censored data. *JASA* 72(359), 557–565. Vittinghoff, E. & McCulloch, C. E. (2007).
+    Relaxing the rule of ten events per variable in logistic and Cox regression. *American Journal of Epidemiology*
+    165(6), 710–718.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(7)
+    >>> frame = pd.DataFrame({"gold": rng.integers(0, 2, 400)})
+    >>> frame["months"] = np.ceil(rng.exponential(10 * np.exp(0.7 * frame["gold"])))
+    >>> frame["left"] = True
+    >>> cox_model(frame, "months", "left", ["gold"]).params.round(1).to_dict()
+    {'gold': -0.6}
+    """
+    where = "cox_model"
+    used, names, left_out = _read(
+        where, frame, duration_col, event_col, covariates, ties, strata, entry_col, clusters, level
+    )
+    from scipy.stats import norm
+    from statsmodels.duration.hazard_regression import PHReg
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning as SolverWarning
+
+    duration, event, x = used["duration"].to_numpy(), used["event"].to_numpy() == 1, used[names].to_numpy()
+    entry = used["entry"].to_numpy()
+    if event.sum() < _EVENTS_A_COVARIATE * len(names):
+        raise DataFloorError(
+            f"{where} needs at least {_EVENTS_A_COVARIATE} members who left for each covariate, "
+            f"{_EVENTS_A_COVARIATE * len(names)} for {len(names)}; there are {event.sum():,}. Take fewer covariates."
+        )
+    layer, layer_names = (None, []) if strata is None else pd.factorize(used["strata"], sort=True)
+    groups = None if clusters is None else person_codes(used["clusters"])
+    # Standardised for the search only; Newton's steps are then of one size.
+    centre, scale = x.mean(axis=0), x.std(axis=0)
+    # statsmodels has a row at risk at its time of entry; a row that ends there would be counted with the next one.
+    after = np.where(entry > 0, np.nextafter(entry, np.inf), 0.0)
+    model = PHReg(
+        duration,
+        (x - centre) / scale,
+        status=event.astype(int),
+        entry=after if entry.any() else None,
+        strata=layer,
+        ties=ties,
+    )
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", SolverWarning)  # what it says is an error below
+        fit = model.fit(method="newton", maxiter=100, disp=False)
+    gradient = model.score(fit.params)
+    bad = ~np.isfinite(fit.params) | (np.abs(fit.params) > _SEPARATED) | ~(np.diag(fit.cov_params()) > 0)
+    if bad.any() or np.abs(gradient).max() > 1e-3 * max(1.0, np.sqrt(event.sum())):
+        shown = [name for name, flag in zip(names, bad, strict=True) if flag] or names
+        raise ConvergenceError(
+            f"{where}: no estimate exists for {', '.join(map(str, shown))}: it separates those who left from the "
+            "others, or goes together with another covariate. Leave it out, or join its classes."
+        )
+    model_variance = fit.cov_params() / np.outer(scale, scale)
+    error = np.sqrt(np.diag(model_variance))
+    if groups is not None:
+        if len(np.unique(groups)) < 2:
+            raise DataFloorError(f"{where} needs at least two clusters for robust errors; there is one.")
+        model.groups = groups
+        error = np.sqrt(np.diag(model.robust_covariance(fit.params))) / scale
+    coefficient = fit.params / scale
+    reach = norm.ppf((1 + level) / 2) * error
+    table = pd.DataFrame(
+        {
+            "covariate": names,
+            "coefficient": coefficient,
+            "std_error": error,
+            "hazard_ratio": np.exp(coefficient),
+            "low": np.exp(coefficient - reach),
+            "high": np.exp(coefficient + reach),
+            "z": coefficient / error,
+            "p_value": 2 * norm.sf(np.abs(coefficient / error)),
+        }
+    )
+    return CoxResults(
+        coefficients=table,
+        rows=len(used),
+        events=int(event.sum()),
+        left_out=left_out,
+        log_likelihood=float(fit.llf),
+        ties=ties,
+        strata=strata,
+        clusters=clusters,
+        level=level,
+        _data=_CoxData(duration, event, entry, x, layer, list(layer_names), groups, model_variance),
+    )
+
+
+def _read(
+    where: str,
+    frame: pd.DataFrame,
+    duration_col: str,
+    event_col: str,
+    covariates: Sequence[str],
+    ties: str,
+    strata: str | None,
+    entry_col: str | None,
+    clusters: str | None,
+    level: float,
+) -> tuple[pd.DataFrame, list[str], int]:
+    """Rows without a missing value, names of covariates and how many rows were left out; or every problem."""
+    if not isinstance(frame, pd.DataFrame):
+        raise_problems(where, [f"frame must be a table, and is {type(frame).__name__}"])
+    names = [covariates] if isinstance(covariates, str) else list(covariates)
+    problems = level_problems(level)
+    if ties not in _TIES:
+        problems.append(f"ties must be one of {list(_TIES)}, and is {ties!r}")
+    if not names or len(set(names)) < len(names):
+        problems.append(f"covariates must be one column or more, each once, and are {names}")
+    others = [name for name in (strata, entry_col, clusters) if name is not None]
+    problems += missing_columns(frame, [duration_col, event_col, *names, *others], "frame")
+    raise_problems(where, problems)
+    needed = frame[list(dict.fromkeys([duration_col, event_col, *names, *others]))]
+    complete = needed.notna().all(axis=1).to_numpy()
+    kept = needed[complete]
+    used = pd.DataFrame(
+        {
+            name: as_numbers(kept[column], f"frame.{column}", problems)
+            for name, column in (("duration", duration_col), ("event", event_col), *((name, name) for name in names))
+        }
+    )
+    used["entry"] = 0.0 if entry_col is None else as_numbers(kept[entry_col], f"frame.{entry_col}", problems)
+    for name, column in (("strata", strata), ("clusters", clusters)):
+        if column is not None:
+            used[name] = kept[column].to_numpy()
+    raise_problems(where, problems)
+    if (negative := (used["duration"] < 0).to_numpy()).any():
+        problems.append(
+            f"frame.{duration_col} must not be negative, and {negative.sum():,} are (rows "
+            f"{first_rows(negative, kept.index)}); correct the dates"
+        )
+    if not set(used["event"].unique()) <= {0.0, 1.0}:
+        problems.append(f"frame.{event_col} must be True or False (1 or 0)")
+    if (late := (used["entry"] < 0) | ((used["entry"] >= used["duration"]) & (used["entry"] > 0))).any():
+        problems.append(
+            f"frame.{entry_col} must be from 0 to below {duration_col}, and {late.sum():,} are not "
+            f"(rows {first_rows(late.to_numpy(), kept.index)})"
+        )
+    raise_problems(where, problems)
+    if len(used):
+        problems += _design_problems(used[names].to_numpy(), names)
+    raise_problems(where, problems)
+    return used, names, int((~complete).sum())
+
+
+def _design_problems(x: np.ndarray, names: list[str]) -> list[str]:
+    """Say which covariates do not vary, or are combinations of others."""
+    still = [name for name, spread in zip(names, np.ptp(x, axis=0), strict=True) if not spread > 0]
+    if still:
+        return [f"the covariates {', '.join(still)} are the same in every row; leave them out"]
+    standard = (x - x.mean(axis=0)) / x.std(axis=0)
+    found = [0]
+    for column in range(1, x.shape[1]):
+        if np.linalg.matrix_rank(standard[:, [*found, column]]) == len(found):
+            return [f"the covariate {names[column]} is a combination of the others before it; leave one out"]
+        found.append(column)
+    return []
+
+
+def _sum_at_risk(times: np.ndarray, duration: np.ndarray, entry: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sums of `values` over the rows at risk at each time: entered before it, and not gone before it."""
+
+    def later(moments: np.ndarray) -> np.ndarray:
+        order = np.argsort(moments, kind="stable")
+        sums = np.concatenate([values[order][::-1].cumsum(axis=0)[::-1], np.zeros((1, values.shape[1]))])
+        return sums[np.searchsorted(moments[order], times, side="left")]
+
+    total = later(duration)
+    if entry.any():
+        total = total - later(np.where(entry > 0, entry, -1.0))
+    return total
+
+
+def _schoenfeld(data: _CoxData, params: np.ndarray, ties: str) -> tuple[np.ndarray, np.ndarray]:
+    """Schoenfeld residuals and times of the events, in the order of time."""
+    residuals, moments = [], []
+    x = data.x - data.x.mean(axis=0)
+    risk = np.exp(x @ params)
+    weighted = np.column_stack([risk, risk[:, None] * x])
+    for _, rows in data.layers():
+        dead = rows[data.event[rows]]
+        if not len(dead):
+            continue
+        times, place, count = np.unique(data.duration[dead], return_inverse=True, return_counts=True)
+        at_risk = _sum_at_risk(times, data.duration[rows], data.entry[rows], weighted[rows])
+        ties_sum = np.zeros_like(at_risk)
+        np.add.at(ties_sum, place, weighted[dead])
+        mean = np.zeros((len(times), x.shape[1]))
+        # Efron takes the tied ones out of the risk set one by one, each time a further share of all of them.
+        for step in range(int(count.max()) if ties == "efron" else 1):
+            more = count > step
+            share = step / count[more] if ties == "efron" else np.zeros(more.sum())
+            left = at_risk[more] - share[:, None] * ties_sum[more]
+            mean[more] += left[:, 1:] / left[:, :1] / (count[more] if ties == "efron" else 1)[..., None]
+        residuals.append(x[dead] - mean[place])
+        moments.append(data.duration[dead])
+    times = np.concatenate(moments)
+    order = np.argsort(times, kind="stable")
+    return np.concatenate(residuals)[order], times[order]
+
+
+def _time_scale(data: _CoxData, times: np.ndarray, transform: str) -> np.ndarray:
+    if transform == "rank":
+        return pd.Series(times).rank().to_numpy()
+    if transform == "identity":
+        return times
+    if transform == "log":
+        return np.log(times)
+    from statsmodels.duration.survfunc import SurvfuncRight
+
+    late = np.where(data.entry > 0, data.entry, -1.0) if data.entry.any() else None
+    curve = SurvfuncRight(data.duration, data.event.astype(int), entry=late)
+    before = np.concatenate([[1.0], curve.surv_prob[:-1]])
+    return 1 - before[np.searchsorted(curve.surv_times, times)]
+
+
+def draw_ratios(table: pd.DataFrame, label: str, title: str, ax: Axes | None) -> Axes:
+    """Draw the ratios of a table of coefficients (covariate, hazard_ratio, low, high) on a log scale."""
+    ax = new_axes(ax, figsize=(7.2, 0.42 * len(table) + 1.4))
+    ax.set_xscale("log")
+    names = [str(name).replace("_", " ") for name in table["covariate"]]
+    draw_intervals(ax, names, table["hazard_ratio"], table["low"], table["high"])
+    ax.axvline(1, color=PALETTE[-1], linewidth=1, linestyle="--")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_xlabel(label)
+    ax.set_title(title)
+    text = "; ".join(
+        f"{name} {ratio:.2f} ({low:.2f}–{high:.2f})"
+        for name, ratio, low, high in zip(names, table["hazard_ratio"], table["low"], table["high"], strict=True)
+    )
+    return describe(ax, tr("Dots with intervals on a log scale, with a line at 1: {text}.").format(text=text))

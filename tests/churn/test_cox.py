@@ -1,0 +1,191 @@
+"""Cox's model: published estimates and tests, rows split in time, robust errors, and models without an estimate."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_utils.churn import cox_model
+from crm_utils.company.public import fetch_rossi
+from crm_utils.errors import ConvergenceError, DataFloorError, ParameterError
+from crm_utils.plotting import alt_text
+
+COVARIATES = ["fin", "age", "race", "wexp", "mar", "paro", "prio"]
+TREATED = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
+RELAPSED = [1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
+PLACEBO = [1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23]
+
+
+@pytest.fixture
+def rossi(public_data):
+    """Weeks to arrest of 432 released prisoners (Rossi, Berk & Lenihan 1980)."""
+    public_data("rossi")
+    return fetch_rossi()
+
+
+@pytest.fixture
+def members():
+    """600 members with whole months, two covariates that matter, a group and a number."""
+    rng = np.random.default_rng(11)
+    frame = pd.DataFrame({"age": rng.normal(40, 10, 600), "gold": rng.integers(0, 2, 600)})
+    hazard = 0.08 * np.exp(0.02 * (frame["age"] - 40) - 0.6 * frame["gold"])
+    months = np.ceil(rng.exponential(1 / hazard))
+    frame["months"], frame["left"] = np.minimum(months, 24), months <= 24
+    return frame.assign(person=np.arange(600), plan=np.where(rng.random(600) < 0.5, "a", "b"))
+
+
+class TestPublished:
+    def test_rossi_as_in_fox_2002(self, rossi):
+        model = cox_model(rossi, "week", "arrest", COVARIATES)
+        assert model.params.round(4).to_dict() == {
+            "fin": -0.3794, "age": -0.0574, "race": 0.3139, "wexp": -0.1498, "mar": -0.4337, "paro": -0.0849,
+            "prio": 0.0915,
+        }  # fmt: skip
+        errors = [0.1914, 0.0220, 0.3080, 0.2122, 0.3819, 0.1958, 0.0286]
+        assert model.coefficients["std_error"].tolist() == pytest.approx(errors, abs=6e-5)
+        assert model.log_likelihood == pytest.approx(-658.75, abs=0.005)
+        assert (model.rows, model.events) == (432, 114)
+
+    def test_rossi_concordance_as_r_prints_it(self, rossi):
+        found = cox_model(rossi, "week", "arrest", COVARIATES).concordance
+        assert found.estimate == pytest.approx(0.640, abs=5e-4)
+        assert (found.high - found.low) / 3.92 == pytest.approx(0.027, abs=5e-4)
+
+    def test_rossi_proportional_hazards_as_in_fox_2002(self, rossi):
+        """cox.zph of fin + age + prio: ρ −.00657, −.20976, −.08004; χ² .00507, 6.54147, .77288; together 7.13046."""
+        test = cox_model(rossi, "week", "arrest", ["fin", "age", "prio"]).proportional_hazards()
+        assert test["chi2"].tolist() == pytest.approx([0.00507, 6.54147, 0.77288, 7.13046], abs=6e-6)
+        assert test["correlation"].tolist()[:3] == pytest.approx([-0.00657, -0.20976, -0.08004], abs=6e-6)
+        assert test["p_value"].tolist() == pytest.approx([0.9433, 0.0105, 0.3793, 0.0679], abs=6e-5)
+        assert test["df"].tolist() == [1, 1, 1, 3]
+
+    def test_rossi_with_strata(self, rossi):
+        covariates = [name for name in COVARIATES if name != "wexp"]
+        model = cox_model(rossi, "week", "arrest", covariates, strata="wexp")
+        assert model.log_likelihood == pytest.approx(-580.89, abs=0.006)
+        assert model.baseline_survival["stratum"].unique().tolist() == [0, 1]
+
+    @pytest.mark.parametrize(("ties", "published"), [("efron", 1.572), ("breslow", 1.509)])
+    def test_freireich_1963(self, ties, published):
+        frame = pd.DataFrame(
+            {"weeks": TREATED + PLACEBO, "relapse": RELAPSED + [1] * 21, "placebo": [0] * 21 + [1] * 21}
+        )
+        model = cox_model(frame, "weeks", "relapse", ["placebo"], ties=ties)
+        assert model.params["placebo"] == pytest.approx(published, abs=6e-4)
+
+
+class TestConsistency:
+    def test_rows_split_by_month_tell_the_same(self, members):
+        whole = cox_model(members, "months", "left", ["age", "gold"], clusters="person")
+        split = members.loc[members.index.repeat(members["months"].astype(int))]
+        stop = split.groupby(level=0).cumcount() + 1
+        split = split.assign(start=stop - 1, stop=stop, left=split["left"] & (stop == split["months"]))
+        parts = cox_model(split, "stop", "left", ["age", "gold"], entry_col="start", clusters="person")
+        pd.testing.assert_frame_equal(parts.coefficients, whole.coefficients, rtol=1e-6)
+        pd.testing.assert_frame_equal(parts.proportional_hazards(), whole.proportional_hazards(), rtol=1e-6)
+        assert parts.concordance.estimate == pytest.approx(whole.concordance.estimate)
+        # The baselines are of different people at the mean; their ratio is one factor throughout.
+        ratio = parts.baseline_survival["cumulative_hazard"] / whole.baseline_survival["cumulative_hazard"]
+        assert np.ptp(ratio) == pytest.approx(0, abs=1e-6)
+
+    def test_recovers_what_was_planted(self, members):
+        table = cox_model(members, "months", "left", ["age", "gold"]).coefficients.set_index("covariate")
+        assert table.loc["age", "low"] < np.exp(0.02) < table.loc["age", "high"]
+        assert table.loc["gold", "low"] < np.exp(-0.6) < table.loc["gold", "high"]
+
+    def test_expected_leavers_are_those_who_left(self, members):
+        model = cox_model(members, "months", "left", ["age", "gold"])
+        base = model.baseline_survival
+        place = np.searchsorted(base["time"], members["months"], side="right") - 1
+        hazard = np.where(place >= 0, base["cumulative_hazard"].to_numpy()[place], 0)
+        assert (hazard * model.predict_hazard_ratio(members)).sum() == pytest.approx(members["left"].sum())
+
+    def test_units_and_order_do_not_matter(self, members):
+        model = cox_model(members, "months", "left", ["age", "gold"])
+        other = cox_model(
+            members.sample(frac=1, random_state=1).assign(age=lambda frame: frame["age"] * 12 + 1e4),
+            "months", "left", ["gold", "age"],
+        )  # fmt: skip
+        assert other.params["age"] * 12 == pytest.approx(model.params["age"], rel=1e-6)
+        assert other.params["gold"] == pytest.approx(model.params["gold"], rel=1e-6)
+        np.testing.assert_allclose(
+            other.proportional_hazards()["chi2"].to_numpy()[[1, 0, 2]], model.proportional_hazards()["chi2"], rtol=1e-5
+        )
+
+    def test_doubled_rows_in_clusters_have_the_errors_of_single_ones(self, members):
+        single = cox_model(members, "months", "left", ["age"], clusters="person", ties="breslow")
+        doubled = cox_model(pd.concat([members, members]), "months", "left", ["age"], clusters="person", ties="breslow")
+        assert doubled.coefficients["std_error"].iloc[0] == pytest.approx(single.coefficients["std_error"].iloc[0])
+
+    def test_proportional_hazards_finds_an_effect_that_fades(self):
+        rng = np.random.default_rng(5)
+        risky = rng.integers(0, 2, 3000)
+        early = rng.exponential(1 / (0.05 * np.exp(1.2 * risky)))
+        months = np.ceil(np.where(early < 6, early, 6 + rng.exponential(20, 3000)))
+        frame = pd.DataFrame({"risky": risky, "other": rng.random(3000), "months": months, "left": True})
+        test = (
+            cox_model(frame, "months", "left", ["risky", "other"]).proportional_hazards("rank").set_index("covariate")
+        )
+        assert test.loc["risky", "p_value"] < 1e-6
+        assert test.loc["risky", "correlation"] < 0
+        assert test.loc["other", "p_value"] > 0.01
+
+    def test_scaled_residuals_have_the_coefficient_as_their_mean(self, members):
+        model = cox_model(members, "months", "left", ["age", "gold"])
+        mean = model.scaled_residuals()[["age", "gold"]].mean()
+        pd.testing.assert_series_equal(mean, model.params, rtol=1e-4, check_names=False)
+
+    def test_input_is_left_alone_and_missing_values_are_counted(self, members):
+        holes = members.assign(age=members["age"].mask(members["person"] < 5))
+        before = holes.copy()
+        assert cox_model(holes, "months", "left", ["age"]).left_out == 5
+        pd.testing.assert_frame_equal(holes, before)
+
+
+class TestUnusable:
+    def test_every_problem_at_once(self, members):
+        with pytest.raises(ParameterError, match="3 problems") as caught:
+            cox_model(members, "months", "lefft", ["age", "age"], ties="exact")
+        assert "lacks the column lefft" in str(caught.value)
+
+    def test_values(self, members):
+        with pytest.raises(ParameterError, match="months must not be negative, and 1 are"):
+            cox_model(
+                members.assign(months=members["months"].mask(members["person"] == 3, -2)), "months", "left", ["age"]
+            )
+        with pytest.raises(ParameterError, match="left must be True or False"):
+            cox_model(members.assign(left=2), "months", "left", ["age"])
+        with pytest.raises(ParameterError, match="plan must be numbers"):
+            cox_model(members, "months", "left", ["plan"])
+        with pytest.raises(ParameterError, match="from 0 to below months, and 600 are not"):
+            cox_model(members.assign(late=members["months"]), "months", "left", ["age"], entry_col="late")
+
+    def test_covariates_that_say_nothing(self, members):
+        with pytest.raises(ParameterError, match="one are the same in every row"):
+            cox_model(members.assign(one=1), "months", "left", ["age", "one"])
+        with pytest.raises(ParameterError, match="twice is a combination"):
+            cox_model(members.assign(twice=2 * members["age"]), "months", "left", ["age", "gold", "twice"])
+
+    def test_too_few_events(self, members):
+        with pytest.raises(DataFloorError, match="10 for 2; there are 0"):
+            cox_model(members.assign(left=False), "months", "left", ["age", "gold"])
+
+    def test_no_estimate(self):
+        frame = pd.DataFrame({"months": np.arange(1, 41), "left": [1] * 20 + [0] * 20, "lost": [1] * 20 + [0] * 20})
+        with pytest.raises(ConvergenceError, match="no estimate exists for lost"):
+            cox_model(frame, "months", "left", ["lost"])
+
+    def test_unknown_transform(self, members):
+        with pytest.raises(ParameterError, match="transform must be one of"):
+            cox_model(members, "months", "left", ["age"]).proportional_hazards("sqrt")
+
+
+def test_figure_shows_the_table(members):
+    model = cox_model(members, "months", "left", ["age", "gold"])
+    ax = plt.figure().add_subplot()
+    assert model.plot_hazard_ratios(ax=ax) is ax
+    assert ax.lines[0].get_xdata().tolist() == model.summary_frame()["hazard_ratio"].tolist()
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["age", "gold"]
+    assert "gold" in alt_text(ax.figure)
+    ax.figure.draw_without_rendering()
+    plt.close(ax.figure)
