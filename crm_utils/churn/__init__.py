@@ -2,6 +2,7 @@
 
 from crm_utils.churn.concordance import Concordance, concordance_index
 from crm_utils.churn.cox import CoxResults, cox_model
+from crm_utils.churn.panel import PanelHazard, member_panel, panel_hazard
 from crm_utils.churn.rates import (
     absolute_relative_churn,
     churn_rates,
@@ -32,6 +33,7 @@ from crm_utils.churn.triangle import (
 __all__ = [
     "Concordance",
     "CoxResults",
+    "PanelHazard",
     "SurvivalCurves",
     "absolute_relative_churn",
     "churn_rates",
@@ -42,7 +44,9 @@ __all__ = [
     "cumulative_incidence_table",
     "kaplan_meier",
     "log_rank_test",
+    "member_panel",
     "membership_spells",
+    "panel_hazard",
     "plot_absolute_relative_churn",
     "plot_churn_rates",
     "plot_cumulative_incidence",

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.duration.hazard_regression import PHReg
 
 from crm_utils.churn import cox_model
 from crm_utils.company.public import fetch_rossi
@@ -116,6 +117,16 @@ class TestConsistency:
         single = cox_model(members, "months", "left", ["age"], clusters="person", ties="breslow")
         doubled = cox_model(pd.concat([members, members]), "months", "left", ["age"], clusters="person", ties="breslow")
         assert doubled.coefficients["std_error"].iloc[0] == pytest.approx(single.coefficients["std_error"].iloc[0])
+
+    def test_robust_errors_are_those_of_statsmodels_where_it_has_them(self, members):
+        """Breslow's residuals are the same; without ties Efron's are Breslow's."""
+        rng = np.random.default_rng(8)
+        untied = members.assign(months=members["months"] + rng.random(600), pair=np.arange(600) // 2)
+        for ties, frame in (("breslow", members.assign(pair=untied["pair"])), ("efron", untied)):
+            model = cox_model(frame, "months", "left", ["age", "gold"], ties=ties, clusters="pair")
+            fit = PHReg(frame["months"], frame[["age", "gold"]], status=frame["left"].astype(int), ties=ties)
+            expected = fit.fit(groups=frame["pair"].to_numpy(), disp=False).bse
+            assert model.coefficients["std_error"].tolist() == pytest.approx(expected, rel=1e-4)
 
     def test_proportional_hazards_finds_an_effect_that_fades(self):
         rng = np.random.default_rng(5)
