@@ -565,12 +565,18 @@ def _time_scale(data: _CoxData, times: np.ndarray, transform: str) -> np.ndarray
 
 def draw_ratios(table: pd.DataFrame, label: str, title: str, ax: Axes | None) -> Axes:
     """Draw the ratios of a table of coefficients (covariate, hazard_ratio, low, high) on a log scale."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
     ax = new_axes(ax, figsize=(7.2, 0.42 * len(table) + 1.4))
     ax.set_xscale("log")
     names = [str(name).replace("_", " ") for name in table["covariate"]]
     draw_intervals(ax, names, table["hazard_ratio"], table["low"], table["high"])
     ax.axvline(1, color=PALETTE[-1], linewidth=1, linestyle="--")
+    low, high = ax.get_xlim()
+    # On a short stretch powers of ten would leave one tick or none.
+    ax.xaxis.set_major_locator(MaxNLocator(5) if high < 5 * low else LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(label)
     ax.set_title(title)
     text = "; ".join(

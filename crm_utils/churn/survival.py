@@ -126,8 +126,8 @@ def kaplan_meier(
     where = "kaplan_meier"
     duration, event, entered = read_durations(where, durations, events, entry, level=level, groups=groups)
     labels = _labels(groups, len(duration))
-    if not event.any():
-        raise DataFloorError(f"{where} needs at least one who has left; of {len(event):,} none has.")
+    if not event[labels.notna()].any():
+        raise DataFloorError(f"{where} needs at least one who has left; of {labels.notna().sum():,} none has.")
     frames, medians, ends, members = [], [], {}, {}
     for group in _ordered(labels):
         inside = (labels == group).to_numpy(dtype=bool, na_value=False)
@@ -361,7 +361,6 @@ def plot_kaplan_meier(
 def _write_at_risk(ax: Axes, curves: SurvivalCurves, groups: list, times: list[float]) -> None:
     """Add a line of numbers for each group to the label of the axis, so that the layout keeps room for them."""
     table = curves.at(times)
-    lines = [tr("at risk")]
     ax.set_xlabel(ax.get_xlabel() + "\n" * (len(groups) + 1))
     for number, group in enumerate(groups):
         counts = table[table["group"] == group]
@@ -379,10 +378,10 @@ def _write_at_risk(ax: Axes, curves: SurvivalCurves, groups: list, times: list[f
                 annotation_clip=False,
             )
     ax.annotate(
-        lines[0],
+        tr("at risk"),
         (0, 0),
         xycoords="axes fraction",
-        xytext=(-12, -36),
+        xytext=(-24, -36),
         textcoords="offset points",
         ha="right",
         va="top",

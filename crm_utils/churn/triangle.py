@@ -298,14 +298,14 @@ def plot_retention_triangle(triangle: pd.DataFrame, *, ax: Axes | None = None) -
     ax.set_xticks(np.arange(cells.shape[1])[::step])
     ax.set_xlabel(tr("periods since the first"))
     ax.set_ylabel(tr("cohort"))
-    ax.set_title(tr("Who is still there, by cohort"))
+    ax.set_title(tr("Retention by cohort"))
     total = triangle.groupby("age")[["at_risk", "retained"]].sum()
     overall = total["retained"] / total["at_risk"]
     age = 1 if 1 in overall.index else 0
     return describe(
         ax,
         tr(
-            "Heat map of {cohorts} cohorts by age: over all of them {first:.0%} are there at age {age} "
+            "Heat map of the retention of {cohorts} cohorts by age: over all of them {first:.0%} at age {age} "
             "and {last:.0%} at age {oldest}."
         ).format(
             cohorts=len(cells),

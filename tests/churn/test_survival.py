@@ -99,6 +99,8 @@ class TestKaplanMeier:
             kaplan_meier([1, 2], [0, 0])
         with pytest.raises(DataFloorError, match="there is none"):
             kaplan_meier([], [])
+        with pytest.raises(DataFloorError, match="of 1 none has"):
+            kaplan_meier([1, 2], [1, 0], groups=[None, "a"])
 
     def test_a_group_in_which_nobody_left(self):
         curves = kaplan_meier([1, 2, 3, 4], [1, 1, 0, 0], groups=list("aabb"))
