@@ -38,6 +38,10 @@ class PrivacyError(CrmError):
     """Something would be given away that must not be; the message says which rule, how many rows, what to do."""
 
 
+class LeakageError(CrmError):
+    """A model would be given what was not known yet; the message says which feature, since when, and what to do."""
+
+
 class ItemWarning(UserWarning):
     """An item looks wrong, and the estimate goes on; the message says why and what to do."""
 

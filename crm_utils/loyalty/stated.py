@@ -24,6 +24,7 @@ from crm_utils.language import tr
 from crm_utils.loyalty.follow_up import FollowUp
 from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
 from crm_utils.pls.reading import case_weights, cluster_codes
+from crm_utils.ranking import RankArea, area_gap, rank_area
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -213,8 +214,6 @@ def area_difference(
     >>> bool(found["low"] > 0.15)
     True
     """
-    from scipy.stats import norm
-
     where = "area_difference"
     problems = level_problems(level) + missing_columns(stated, [one, other], "stated")
     raise_problems(where, problems)
@@ -223,17 +222,16 @@ def area_difference(
     rows = _usable(said[0] + said[1], sample)
     part = sample.part(rows)
     _enough(where, f"{one} beside {other}", part)
-    (first, ahead), (second, behind) = (_won(answer[rows], part) for answer in said)
-    reach = norm.ppf((1 + level) / 2) * _error(ahead - behind)
-    difference = first - second
+    first, second = (_area(answer[rows], part) for answer in said)
+    difference, low, high = area_gap(first, second, level=level)
     return pd.Series(
         {
             "answers": len(part.did),
-            "one": first,
-            "other": second,
+            "one": first.estimate,
+            "other": second.estimate,
             "difference": difference,
-            "low": difference - reach,
-            "high": difference + reach,
+            "low": low,
+            "high": high,
         }
     )
 
@@ -283,7 +281,8 @@ def _predictor(where: str, name: Any, said: np.ndarray, sample: _Sample, level: 
         raise DataFloorError(f"{where}: everybody answered {name} with {answer[0]:g}, which foretells nothing.")
     fit, spread = _logistic(answer, part)
     low, high = fit.conf_int(1 - level)[1]
-    area, area_low, area_high = _area(answer, part, level)
+    area = _area(answer, part)
+    area_low, area_high = area.interval(level=level)
     verdict = MORE if area_low > 0.5 else FEWER if area_high < 0.5 else CHANCE
     return {
         "statement": name,
@@ -294,7 +293,7 @@ def _predictor(where: str, name: Any, said: np.ndarray, sample: _Sample, level: 
         "odds_low": np.exp(low),
         "odds_high": np.exp(high),
         "spread": spread,
-        "auc": area,
+        "auc": area.estimate,
         "auc_low": area_low,
         "auc_high": area_high,
         "verdict": verdict,
@@ -328,37 +327,8 @@ def _logistic(answer: np.ndarray, part: _Sample) -> tuple[Any, float]:
         return model.fit(cov_type="cluster", cov_kwds={"groups": part.people}), spread
 
 
-def _area(answer: np.ndarray, part: _Sample, level: float) -> tuple[float, float, float]:
-    """Area under the ROC curve with its interval."""
-    from scipy.stats import norm
-
-    area, influence = _won(answer, part)
-    if area in (0.0, 1.0):
-        return area, area, area
-    reach = norm.ppf((1 + level) / 2) * _error(influence) / (area * (1 - area))
-    low, high = (1 / (1 + np.exp(-(np.log(area / (1 - area)) + side * reach))) for side in (-1, 1))
-    return area, float(low), float(high)
-
-
-def _won(answer: np.ndarray, part: _Sample) -> tuple[float, np.ndarray]:
-    """Area under the ROC curve, the share of pairs won, and what each person adds to its error."""
-    did, weights = part.did == 1, part.weights
-    wins = np.empty(len(answer))
-    for group, other, sign in ((did, ~did, 1), (~did, did, -1)):
-        values, place = np.unique(answer[other], return_inverse=True)
-        mass = np.concatenate([[0.0], np.cumsum(np.bincount(place, weights[other]))])
-        below = mass[np.searchsorted(values, answer[group], side="left")]
-        up_to = mass[np.searchsorted(values, answer[group], side="right")]
-        share = (below + up_to) / 2 / mass[-1]
-        wins[group] = share if sign > 0 else 1 - share
-    area = float(np.average(wins[did], weights=weights[did]))
-    totals = np.where(did, weights[did].sum(), weights[~did].sum())
-    return area, np.bincount(part.people, weights * (wins - area) / totals)
-
-
-def _error(influence: np.ndarray) -> float:
-    units = len(influence)
-    return float(np.sqrt(units / (units - 1) * (influence**2).sum()))
+def _area(answer: np.ndarray, part: _Sample) -> RankArea:
+    return rank_area(answer, part.did, weights=part.weights, clusters=part.people)
 
 
 def _share(part: _Sample, level: float) -> tuple[float, float, float]:
