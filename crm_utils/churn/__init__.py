@@ -3,6 +3,15 @@
 from crm_utils.churn.concordance import Concordance, concordance_index
 from crm_utils.churn.cox import CoxResults, cox_model
 from crm_utils.churn.panel import PanelHazard, member_panel, panel_hazard
+from crm_utils.churn.profit import (
+    MaximumProfit,
+    campaign_profit,
+    expected_gain,
+    maximum_profit,
+    plot_profit_curve,
+    profit_curve,
+    profit_curve_table,
+)
 from crm_utils.churn.rates import (
     absolute_relative_churn,
     churn_rates,
@@ -33,17 +42,21 @@ from crm_utils.churn.triangle import (
 __all__ = [
     "Concordance",
     "CoxResults",
+    "MaximumProfit",
     "PanelHazard",
     "SurvivalCurves",
     "absolute_relative_churn",
+    "campaign_profit",
     "churn_rates",
     "churn_rates_table",
     "concordance_index",
     "cox_model",
     "cumulative_incidence",
     "cumulative_incidence_table",
+    "expected_gain",
     "kaplan_meier",
     "log_rank_test",
+    "maximum_profit",
     "member_panel",
     "membership_spells",
     "panel_hazard",
@@ -51,8 +64,11 @@ __all__ = [
     "plot_churn_rates",
     "plot_cumulative_incidence",
     "plot_kaplan_meier",
+    "plot_profit_curve",
     "plot_retention_triangle",
     "plot_silent",
+    "profit_curve",
+    "profit_curve_table",
     "repurchase_triangle",
     "retention_triangle",
     "retention_triangle_table",
