@@ -2,6 +2,11 @@
 
 from crm_utils.churn.concordance import Concordance, concordance_index
 from crm_utils.churn.cox import CoxResults, cox_model
+from crm_utils.churn.expected_profit import (
+    VERBRAKEN_2013,
+    ExpectedMaximumProfit,
+    expected_maximum_profit,
+)
 from crm_utils.churn.panel import PanelHazard, member_panel, panel_hazard
 from crm_utils.churn.profit import (
     MaximumProfit,
@@ -40,8 +45,10 @@ from crm_utils.churn.triangle import (
 )
 
 __all__ = [
+    "VERBRAKEN_2013",
     "Concordance",
     "CoxResults",
+    "ExpectedMaximumProfit",
     "MaximumProfit",
     "PanelHazard",
     "SurvivalCurves",
@@ -54,6 +61,7 @@ __all__ = [
     "cumulative_incidence",
     "cumulative_incidence_table",
     "expected_gain",
+    "expected_maximum_profit",
     "kaplan_meier",
     "log_rank_test",
     "maximum_profit",
