@@ -7,6 +7,10 @@ from crm_utils.churn.expected_profit import (
     ExpectedMaximumProfit,
     expected_maximum_profit,
 )
+from crm_utils.churn.index_worth import (
+    IndexPointWorth,
+    index_point_worth,
+)
 from crm_utils.churn.panel import PanelHazard, member_panel, panel_hazard
 from crm_utils.churn.profit import (
     MaximumProfit,
@@ -49,6 +53,7 @@ __all__ = [
     "Concordance",
     "CoxResults",
     "ExpectedMaximumProfit",
+    "IndexPointWorth",
     "MaximumProfit",
     "PanelHazard",
     "SurvivalCurves",
@@ -62,6 +67,7 @@ __all__ = [
     "cumulative_incidence_table",
     "expected_gain",
     "expected_maximum_profit",
+    "index_point_worth",
     "kaplan_meier",
     "log_rank_test",
     "maximum_profit",
