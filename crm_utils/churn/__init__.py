@@ -47,8 +47,14 @@ from crm_utils.churn.triangle import (
     retention_triangle,
     retention_triangle_table,
 )
+from crm_utils.churn.warning_list import (
+    DEFAULT_ACTIONS,
+    warning_list,
+    write_warning_list,
+)
 
 __all__ = [
+    "DEFAULT_ACTIONS",
     "VERBRAKEN_2013",
     "Concordance",
     "CoxResults",
@@ -88,4 +94,6 @@ __all__ = [
     "retention_triangle_table",
     "silent_customers",
     "silent_table",
+    "warning_list",
+    "write_warning_list",
 ]
