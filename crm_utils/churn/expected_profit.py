@@ -197,13 +197,13 @@ def expected_maximum_profit(
 def _envelope(slopes: np.ndarray, costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lines γ · slope − cost that are highest somewhere on 0–1, and the ends of their ranges, from 0 to 1.
 
-    The first line must be the one of contacting nobody; costs must be from 0.
+    The first line must be the one of contacting nobody; costs must not fall.
     """
     from scipy.optimize import isotonic_regression
 
-    # A line that does not rise never beats the first. Of equal slopes only the cheapest, of equal costs the first.
+    # A line that does not rise never beats the first. Of equal slopes only the first, which is the cheapest.
     rising = np.flatnonzero(slopes > 0)
-    order = np.concatenate([[0], rising[np.lexsort((costs[rising], slopes[rising]))]])
+    order = np.concatenate([[0], rising[np.argsort(slopes[rising], kind="stable")]])
     order = order[np.append(True, np.diff(slopes[order]) > 0)]
     if len(order) == 1:
         return order, np.array([0.0, 1.0])

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 LEAST_OF_EACH = 5
 _RANKS = ("probability", "expected_gain")
 _TABLE_SHARES = (0.0, 0.05, *np.arange(1, 11) / 10)
+_MOST = {
+    "": "most profit",
+    "capacity": "most profit within the capacity",
+    "budget": "most profit within the budget",
+}
 _CURVE = ("contacted", "share_contacted", "profit", "low", "high", "profit_at_random")
 
 
@@ -682,13 +687,13 @@ def plot_profit_curve(curve: pd.DataFrame, best: MaximumProfit | None = None, *,
     contacted = curve["contacted"]
     ax.axhline(0, color=MUTED, linewidth=1)
     ax.plot(contacted, curve["profit_at_random"], color=MUTED, linestyle="--", label=tr("contacted at random"))
-    ax.plot(contacted, curve["profit"], color=PALETTE[0], label=tr("likeliest to leave first"))
+    ax.plot(contacted, curve["profit"], color=PALETTE[0], label=tr("chosen by the model"))
     ax.fill_between(contacted, curve["low"], curve["high"], color=PALETTE[0], alpha=0.18, linewidth=0)
     top = curve.loc[curve["profit"].idxmax()]
-    number, profit = top["contacted"], top["profit"]
+    number, profit, most = top["contacted"], top["profit"], tr("most profit")
     if best is not None:
-        number, profit = best.contacted, best.profit
-        ax.plot([number], [profit], color=PALETTE[3], marker="o", linestyle="none", label=tr("most profit"))
+        number, profit, most = best.contacted, best.profit, tr(_MOST[best.limited_by])
+        ax.plot([number], [profit], color=PALETTE[3], marker="o", linestyle="none", label=most)
     ax.set_xlabel(tr("customers contacted"))
     ax.set_ylabel(tr("profit"))
     ax.xaxis.set_major_formatter("{x:,.0f}")
@@ -697,9 +702,8 @@ def plot_profit_curve(curve: pd.DataFrame, best: MaximumProfit | None = None, *,
     ax.legend()
     return describe(
         ax,
-        tr(
-            "Line of profit by customers contacted: most, {profit}, at {contacted}; {all} when all are contacted."
-        ).format(
+        tr("Line of profit by customers contacted: {most} {profit}, at {contacted}; {all} where all are.").format(
+            most=most,
             profit=money(profit),
             contacted=counted(round(number), "contact"),
             all=money(curve["profit"].iloc[-1]),

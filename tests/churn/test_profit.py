@@ -146,9 +146,13 @@ class TestProfitCurve:
         ax = plt.figure().add_subplot()
         assert plot_profit_curve(curve, best, ax=ax) is ax
         lines = {line.get_label(): line for line in ax.lines}
-        np.testing.assert_allclose(lines["likeliest to leave first"].get_ydata(), curve["profit"])
+        np.testing.assert_allclose(lines["chosen by the model"].get_ydata(), curve["profit"])
         assert lines["most profit"].get_xdata() == [best.contacted]
         assert f"at {best.contacted:,.0f} contact" in alt_text(ax.figure)
+        plt.close(ax.figure)
+        limited = maximum_profit(probability, left, capacity=5, n_boot=30, **PAPER)
+        ax = plot_profit_curve(curve, limited)
+        assert "most profit within the capacity" in [text.get_text() for text in ax.get_legend().get_texts()]
         plt.close(ax.figure)
         with pytest.raises(ParameterError, match="lacks the columns low, high"):
             plot_profit_curve(curve.drop(columns=["low", "high"]))
