@@ -1,0 +1,674 @@
+"""Early warning (流失预警): who may leave, by a readable baseline and a challenger, with calibrated chances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crm_utils.checks import level_problems, missing_columns, raise_problems, seed_problems
+from crm_utils.churn.tables import (
+    CUSTOMER,
+    OUTCOME,
+    SNAPSHOT,
+    FeatureTable,
+    as_feature_table,
+    read_feature,
+    repeated_rows,
+)
+from crm_utils.errors import DataFloorError, LeakageError, did_you_mean
+from crm_utils.intervals import person_codes
+from crm_utils.language import listed, tr
+from crm_utils.ranking import area_gap, rank_area
+
+if TYPE_CHECKING:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.pipeline import Pipeline
+
+LOGISTIC, BOOSTING = "logistic", "boosting"
+FEWEST_LEAVERS = 50
+FEWEST_TO_CALIBRATE = 30
+TOO_GOOD = 0.98
+_METHODS = {"platt": "sigmoid", "isotonic": "isotonic"}
+# So many rows with one value, all of leavers and a tenth of them, are no chance.
+_ROWS_OF_LEAVERS, _SHARE_OF_LEAVERS, _MOST_VALUES = 30, 0.1, 50
+_MISSING = "missing"
+_MOST_CATEGORIES = 20
+
+
+@dataclass(frozen=True, eq=False)
+class EarlyWarning:
+    """A fitted model of who leaves.
+
+    Attributes
+    ----------
+    model : str
+        "logistic" or "boosting".
+    features : tuple of str
+        Features used, in the order of the training table.
+    numeric : tuple of str
+        Those that are numbers or flags; the others are categories.
+    pipeline : sklearn.pipeline.Pipeline
+        Preprocessing and classifier, before calibration.
+    calibrated : sklearn.calibration.CalibratedClassifierCV or None
+        The same with calibrated probabilities; None where there was no part to calibrate with.
+    calibration : str
+        "platt", "isotonic" or "none".
+    coefficients : pandas.DataFrame or None
+        Of the logistic model: ``term``, ``feature``, ``per`` (the step that the coefficient is for), ``coefficient``
+        (log-odds), ``std_error`` (robust, clustered by customer), ``low``, ``high``, ``odds_ratio``, ``odds_low``,
+        ``odds_high``; the surest first. None for boosting.
+    typical : pandas.Series
+        By feature, the median or the most frequent category in training.
+    customers, leavers : int
+        Rows in training, and those that left.
+    background : numpy.ndarray of float
+        Row of the preprocessed features that contributions start from.
+    notes : tuple of str
+        What a reader should know.
+    """
+
+    model: str
+    features: tuple[str, ...]
+    numeric: tuple[str, ...]
+    pipeline: Pipeline
+    calibrated: CalibratedClassifierCV | None
+    calibration: str
+    coefficients: pd.DataFrame | None
+    typical: pd.Series
+    customers: int
+    leavers: int
+    background: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def predict(self, table: Any) -> pd.Series:
+        """Probability of leaving of each row, index ``customer_id``; a category never seen has no effect."""
+        customers, frame = self.read(table)
+        chances = (self.calibrated or self.pipeline).predict_proba(frame)[:, 1]
+        return pd.Series(chances, customers, name="probability")
+
+    def log_odds(self, table: Any) -> np.ndarray:
+        """Log-odds that contributions add up to, shape (n,): with Platt's line where there is one, else the model's."""
+        slope, start = self.calibration_line
+        return slope * self.pipeline.decision_function(self.read(table)[1]) + start
+
+    @property
+    def calibration_line(self) -> tuple[float, float]:
+        """Slope and intercept of Platt's line on the log-odds; 1 and 0 where there is none."""
+        if self.calibration != "platt" or self.calibrated is None:
+            return 1.0, 0.0
+        line = self.calibrated.calibrated_classifiers_[0].calibrators[0]
+        return -float(line.a_), -float(line.b_)
+
+    def read(self, table: Any) -> tuple[pd.Index, pd.DataFrame]:
+        """Customers, and features as the pipeline takes them."""
+        rows = _rows(table)
+        problems = missing_columns(rows, self.features, "the table")
+        raise_problems("EarlyWarning", problems)
+        frame = _typed(rows, self.features, self.numeric, problems)
+        raise_problems("EarlyWarning", problems)
+        customers = rows[CUSTOMER] if CUSTOMER in rows else pd.RangeIndex(len(rows))
+        return pd.Index(customers, name=CUSTOMER), frame
+
+
+def early_warning(
+    table: Any,
+    *,
+    model: str = LOGISTIC,
+    calibrate: Any = None,
+    calibration: str = "platt",
+    features: Sequence[str] | None = None,
+    allow: Sequence[str] = (),
+    outcome: str = OUTCOME,
+    ridge: float = 1.0,
+    level: float = 0.95,
+    seed: int = 7,
+) -> EarlyWarning:
+    """Fit a model of who leaves, and bring its probabilities to what happens.
+
+    Parameters
+    ----------
+    table : FeatureTable, SnapshotFeatures or pandas.DataFrame
+        To train on; rows without an outcome are left out. A frame has an outcome column, and all others but
+        ``customer_id`` are features.
+    model : {"logistic", "boosting"}, default "logistic"
+        Logistic regression on standardised features (median and a flag where missing, a column a category), or
+        gradient-boosted trees, which take missing values as they are.
+    calibrate : FeatureTable, SnapshotFeatures or pandas.DataFrame, optional
+        Other rows, to calibrate with.
+    calibration : {"platt", "isotonic"}, default "platt"
+        A line on the log-odds, or a staircase, which needs a thousand rows or more.
+    features : sequence of str, optional
+        Features to use. Default: all.
+    allow : sequence of str
+        Features that are too good to be true and have been looked into.
+    outcome : str, default "outcome"
+        Column of the outcome in a frame.
+    ridge : float, default 1.0
+        Penalty on the squared standardised coefficients of the logistic model; it keeps them finite.
+    level : float, default 0.95
+        Confidence level of the coefficients.
+    seed : int, default 7
+        Seed of the trees.
+
+    Returns
+    -------
+    EarlyWarning
+        The model.
+
+    Raises
+    ------
+    LeakageError
+        If a feature alone tells who left (`too_good_to_be_true`) and is not in `allow`.
+    DataFloorError
+        If there are fewer than 50 leavers or stayers in training or 30 to calibrate with, all leavers come from one of
+        several snapshots, or no feature is left.
+    ParameterError
+        If columns or options are unusable, or customers repeat.
+
+    Notes
+    -----
+    Standard errors of the logistic model are those of a penalised M-estimator, A⁻¹BA⁻¹ with A the Hessian with its
+    penalty and B the sum over customers of the outer products of their scores: a customer on several snapshots counts
+    as one. They measure the noise of the estimates, not what the small penalty pulls towards 0.
+
+    References
+    ----------
+    .. [1] Platt, J. (1999). Probabilistic outputs for support vector machines. Advances in Large Margin Classifiers.
+    .. [2] Cameron, A. C. & Miller, D. L. (2015). A practitioner's guide to cluster-robust inference. Journal of Human
+       Resources 50(2), 317–372.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(7)
+    >>> table = pd.DataFrame({"visits": rng.normal(size=600), "plan": rng.choice(["gold", "silver"], 600)})
+    >>> table["outcome"] = (rng.random(600) < 1 / (1 + np.exp(1 + table["visits"]))).astype(int)
+    >>> warning = early_warning(table)
+    >>> warning.coefficients["term"].iloc[0], bool(warning.coefficients["high"].iloc[0] < 0)
+    ('visits', True)
+    """
+    where = "early_warning"
+    table = as_feature_table(table, outcome=outcome, where=where)
+    problems = seed_problems(seed) + level_problems(level)
+    if model not in (LOGISTIC, BOOSTING):
+        problems.append(f"model must be 'logistic' or 'boosting', and is {model!r}")
+    if calibration not in _METHODS:
+        problems.append(f"calibration must be 'platt' or 'isotonic', and is {calibration!r}")
+    if not ridge > 0:
+        problems.append(f"ridge must be above 0, and is {ridge!r}")
+    chosen = table.features if features is None else tuple(features)
+    for given in ("features", "allow"):
+        names = chosen if given == "features" else allow
+        problems += [
+            f"{given} names {name!r}, which is no feature{did_you_mean(name, table.features)}"
+            for name in names
+            if name not in table.features
+        ]
+    problems += repeated_rows(table.rows)
+    raise_problems(where, problems)
+    unknown = int(np.isnan(table.outcome).sum())
+    table = table.known()
+    notes = [tr("{count:,} rows without an outcome are left out.").format(count=unknown)] if unknown else []
+    _check_floors(where, table)
+    chosen = tuple(name for name in chosen if len(table.rows[name].unique()) > 1)
+    if not chosen:
+        raise DataFloorError(f"{where}: no feature differs between customers.")
+    _refuse_leaks(where, table, chosen, allow)
+
+    numeric = tuple(name for name in chosen if pd.api.types.is_numeric_dtype(table.rows[name]))
+    frame = _typed(table.rows, chosen, numeric, problems)
+    outcomes = table.outcome.astype(int)
+    pipeline = _pipeline(model, numeric, chosen, ridge, seed).fit(frame, outcomes)
+    design = pipeline[:-1].transform(frame)
+    fitted = EarlyWarning(
+        model=model,
+        features=chosen,
+        numeric=numeric,
+        pipeline=pipeline,
+        calibrated=None,
+        calibration="none",
+        coefficients=None
+        if model == BOOSTING
+        else _coefficients(pipeline, design, outcomes, table, chosen, ridge, level),
+        typical=_typical(frame, numeric),
+        customers=len(table),
+        leavers=int(outcomes.sum()),
+        background=_background(design, len(numeric)) if model == BOOSTING else design.mean(axis=0),
+        notes=tuple(notes),
+    )
+    if calibrate is None:
+        return fitted
+    return _calibrated(where, fitted, as_feature_table(calibrate, outcome=outcome, where=where).known(), calibration)
+
+
+def _check_floors(where: str, table: FeatureTable) -> None:
+    leavers = table.outcome == 1
+    for number, word in ((int(leavers.sum()), "left"), (int((~leavers).sum()), "stayed")):
+        if number < FEWEST_LEAVERS:
+            raise DataFloorError(
+                f"{where}: at least {FEWEST_LEAVERS} customers who {word} are needed in training, and there are "
+                f"{number:,}. Take more snapshots or a longer window."
+            )
+    days = table.rows[SNAPSHOT]
+    if len(days.unique()) > 1 and len(days[leavers].unique()) == 1:
+        raise DataFloorError(
+            f"{where}: all {leavers.sum():,} leavers come from the snapshot of {days[leavers].iloc[0]:%Y-%m-%d}; what "
+            "sets that day apart would be taken for a reason to leave."
+        )
+
+
+def _calibrated(where: str, fitted: EarlyWarning, part: FeatureTable, calibration: str) -> EarlyWarning:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.frozen import FrozenEstimator
+
+    outcomes = part.outcome.astype(int)
+    if min(outcomes.sum(), len(outcomes) - outcomes.sum()) < FEWEST_TO_CALIBRATE:
+        raise DataFloorError(
+            f"{where}: at least {FEWEST_TO_CALIBRATE} customers who left and as many who stayed are needed to "
+            f"calibrate with, and there are {outcomes.sum():,} and {len(outcomes) - outcomes.sum():,}. Calibrate with "
+            "more snapshots."
+        )
+    calibrated = CalibratedClassifierCV(FrozenEstimator(fitted.pipeline), method=_METHODS[calibration])
+    return replace(fitted, calibrated=calibrated.fit(fitted.read(part)[1], outcomes), calibration=calibration)
+
+
+def _rows(table: Any) -> pd.DataFrame:
+    if isinstance(table, FeatureTable):
+        return table.rows
+    if isinstance(getattr(table, "table", None), FeatureTable):
+        return table.table.rows
+    if not isinstance(table, pd.DataFrame):
+        raise_problems("EarlyWarning", [f"a table of features is needed, and {type(table).__name__} is none"])
+    return table
+
+
+def _typed(rows: pd.DataFrame, features: Sequence[str], numeric: Sequence[str], problems: list[str]) -> pd.DataFrame:
+    """Numbers as floats, categories as objects, NaN where there is none."""
+    columns = {}
+    for name in features:
+        if name in numeric:
+            column, problem = read_feature(rows[name])
+            if problem:
+                problems.append(f"{name} {problem}")
+            elif column.dtype == float or column.isna().all():
+                columns[name] = column.to_numpy(dtype=float, na_value=np.nan)
+            else:
+                problems.append(f"{name} was a number in training, and is text here ({column.dropna().iloc[0]!r})")
+        else:
+            text = rows[name].astype("str").where(rows[name].notna()).str.strip()
+            columns[name] = text.where(text != "").astype(object).where(lambda cells: cells.notna(), np.nan).to_numpy()
+    return pd.DataFrame(columns)
+
+
+def _pipeline(model: str, numeric: Sequence[str], features: Sequence[str], ridge: float, seed: int) -> Pipeline:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+    numbers = list(numeric)
+    categories = [name for name in features if name not in numeric]
+    if model == BOOSTING:
+        ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=200)
+        prepare = ColumnTransformer([("numbers", "passthrough", numbers), ("categories", ordinal, categories)])
+        trees = HistGradientBoostingClassifier(
+            learning_rate=0.05,
+            max_iter=150,
+            max_leaf_nodes=15,
+            min_samples_leaf=40,
+            l2_regularization=1.0,
+            early_stopping=False,
+            categorical_features=np.arange(len(features)) >= len(numbers),
+            random_state=seed,
+        )
+        return Pipeline([("prepare", prepare), ("model", trees)])
+    scale = Pipeline([("fill", SimpleImputer(strategy="median", add_indicator=True)), ("scale", StandardScaler())])
+    columns = Pipeline(
+        [
+            ("fill", SimpleImputer(strategy="constant", fill_value=_MISSING)),
+            (
+                "columns",
+                OneHotEncoder(
+                    handle_unknown="ignore",
+                    max_categories=_MOST_CATEGORIES,
+                    sparse_output=False,
+                    feature_name_combiner=_category_name,
+                ),
+            ),
+        ]
+    )
+    prepare = ColumnTransformer(
+        [("numbers", scale, numbers), ("categories", columns, categories)], verbose_feature_names_out=False
+    )
+    logistic = LogisticRegression(C=1 / ridge, max_iter=2000, tol=1e-8)
+    return Pipeline([("prepare", prepare), ("distinct", _distinct_columns()), ("model", logistic)])
+
+
+def _category_name(feature: str, category: Any) -> str:
+    return f"{feature} = {'other' if category == 'infrequent_sklearn' else category}"
+
+
+def _distinct_columns() -> Any:
+    from crm_utils.churn._columns import DistinctColumns
+
+    return DistinctColumns()
+
+
+def _terms(pipeline: Pipeline, numeric: Sequence[str]) -> pd.DataFrame:
+    """Column of the design by column: its name, its feature and the step that its coefficient is for."""
+    rows = []
+    scaler = pipeline["prepare"].named_transformers_["numbers"]
+    names = pipeline[:-1].get_feature_names_out()
+    spread = {}
+    if len(numeric):
+        spread = dict(zip(scaler.get_feature_names_out(), scaler["scale"].scale_, strict=True))
+    for name in names:
+        if name in numeric:
+            rows.append((name, name, spread[name]))
+        elif name.startswith("missingindicator_"):
+            feature = name.removeprefix("missingindicator_")
+            rows.append((f"{feature} missing", feature, spread[name]))
+        else:
+            rows.append((name, name.rsplit(" = ", 1)[0], np.nan))
+    return pd.DataFrame(rows, columns=["term", "feature", "spread"])
+
+
+def feature_of_columns(model: EarlyWarning) -> list[str]:
+    """Feature that each preprocessed column belongs to, in the order of the columns."""
+    if model.model == BOOSTING:
+        return [*model.numeric, *(name for name in model.features if name not in model.numeric)]
+    return _terms(model.pipeline, model.numeric)["feature"].tolist()
+
+
+def _coefficients(
+    pipeline: Pipeline,
+    design: np.ndarray,
+    outcomes: np.ndarray,
+    table: FeatureTable,
+    names: Sequence[str],
+    ridge: float,
+    level: float,
+) -> pd.DataFrame:
+    """Log-odds with errors that count a customer once."""
+    from scipy.stats import norm
+
+    found = np.concatenate([pipeline["model"].intercept_, pipeline["model"].coef_[0]])
+    full = np.column_stack([np.ones(len(design)), design])
+    chance = 1 / (1 + np.exp(-full @ found))
+    penalty = np.diag([0.0, *[ridge] * design.shape[1]])
+    hessian = full.T @ (full * (chance * (1 - chance))[:, None]) + penalty
+    people = person_codes(table.customers)
+    order = np.argsort(people, kind="stable")
+    starts = np.flatnonzero(np.diff(people[order], prepend=-1))
+    scores = np.add.reduceat((full * (outcomes - chance)[:, None])[order], starts)
+    units, rows = len(starts), len(design)
+    # As statsmodels has it, so that few customers do not look like many.
+    correction = units / (units - 1) * (rows - 1) / max(rows - full.shape[1], 1)
+    bread = np.linalg.inv(hessian)
+    error = np.sqrt(correction * np.diag(bread @ (scores.T @ scores) @ bread))[1:]
+    value, reach = found[1:], norm.ppf((1 + level) / 2) * error
+    numeric = [name for name in names if pd.api.types.is_numeric_dtype(table.rows[name])]
+    flags = {name for name in numeric if table.rows[name].dropna().isin([0, 1]).all()}
+    terms = _terms(pipeline, numeric)
+    number = (terms["term"] == terms["feature"]) & ~terms["term"].isin(flags)
+    per = terms["spread"].map("{:.3g} more".format).where(number, tr("yes"))
+    # A flag is standardised too, and a reader wants yes against no.
+    step = terms["spread"].where(~number, 1.0).fillna(1.0).to_numpy()
+    sure = np.abs(value / error)
+    value, error, reach = value / step, error / step, reach / step
+    result = pd.DataFrame(
+        {
+            "term": terms["term"],
+            "feature": terms["feature"],
+            "per": per,
+            "coefficient": value,
+            "std_error": error,
+            "low": value - reach,
+            "high": value + reach,
+            "odds_ratio": np.exp(value),
+            "odds_low": np.exp(value - reach),
+            "odds_high": np.exp(value + reach),
+        }
+    )
+    return result.iloc[np.argsort(-sure, kind="stable")].reset_index(drop=True)
+
+
+def _typical(frame: pd.DataFrame, numeric: Sequence[str]) -> pd.Series:
+    middle = {
+        name: frame[name].median() if name in numeric else frame[name].fillna(_MISSING).mode().iloc[0] for name in frame
+    }
+    return pd.Series(middle, dtype=object)
+
+
+def _background(design: np.ndarray, numbers: int) -> np.ndarray:
+    """Median, or most frequent code, of each column; missing where most are."""
+    rows = []
+    for position, column in enumerate(design.T.astype(float)):
+        there = column[~np.isnan(column)]
+        if len(there) * 2 < len(column):
+            rows.append(np.nan)
+        elif position < numbers:
+            rows.append(np.median(there))
+        else:
+            values, counts = np.unique(there, return_counts=True)
+            rows.append(values[counts.argmax()])
+    return np.array(rows)
+
+
+def too_good_to_be_true(
+    table: Any, *, threshold: float = TOO_GOOD, features: Sequence[str] | None = None, outcome: str = OUTCOME
+) -> pd.DataFrame:
+    """Find features that alone tell who left: usually something recorded because of the leaving, or after it.
+
+    Parameters
+    ----------
+    table : FeatureTable, SnapshotFeatures or pandas.DataFrame
+        Features and outcome, as in `early_warning`.
+    threshold : float, default 0.98
+        Area under the ROC curve of a single feature from which on it is suspect, above 0.5.
+    features : sequence of str, optional
+        Features to look at. Default: all.
+    outcome : str, default "outcome"
+        Column of the outcome in a frame.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a suspect, empty for none: ``feature``, ``sign`` ("orders leavers and stayers", "filled in for leavers
+        only", "missing for leavers only", "has a value that only leavers have"), ``value`` (of the last kind),
+        ``rows`` (that sign concerns), ``auc``, ``check`` (how to find out).
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"visits": [3, 1, 4, 1, 5] * 40, "end_reason": ["price", None, None, None, None] * 40,
+    ...                       "outcome": [1, 0, 0, 0, 0] * 40})
+    >>> too_good_to_be_true(table, features=["end_reason"])[["feature", "sign", "rows"]]
+          feature                        sign  rows
+    0  end_reason  filled in for leavers only    40
+    """
+    where = "too_good_to_be_true"
+    problems = [] if 0.5 < threshold <= 1 else [f"threshold must lie between 0.5 and 1, and is {threshold!r}"]
+    raise_problems(where, problems)
+    table = as_feature_table(table, outcome=outcome, where=where).known()
+    left = table.outcome == 1
+    columns = ["feature", "sign", "value", "rows", "auc", "check"]
+    if not left.any() or left.all():
+        return pd.DataFrame(columns=columns)
+    found = []
+    for name in table.features if features is None else features:
+        suspect = _suspicion(table.rows[name], left, threshold)
+        if suspect is not None:
+            found.append((name, *suspect))
+    return pd.DataFrame(found, columns=columns)
+
+
+def _suspicion(column: pd.Series, left: np.ndarray, threshold: float) -> tuple[str, Any, int, float, str] | None:
+    """Why a feature is too good to be true; None where it is not."""
+    there = column.notna().to_numpy()
+    area = _single_area(column, left)
+    enough = max(_ROWS_OF_LEAVERS, _SHARE_OF_LEAVERS * left.sum())
+    if enough <= there.sum() and not there.all() and left[there].all():
+        check = tr("Ask when it is filled in; if at the end, leave it out.")
+        return tr("filled in for leavers only"), None, int(there.sum()), area, check
+    if enough <= (~there).sum() and there.any() and left[~there].all():
+        check = tr("Ask when it is emptied; if at the end, leave it out.")
+        return tr("missing for leavers only"), None, int((~there).sum()), area, check
+    if area >= threshold:
+        check = tr("Ask from which day each value is; rebuild it as it was before the snapshot, or leave it out.")
+        return tr("orders leavers and stayers"), None, int(there.sum()), area, check
+    if column[there].nunique() <= _MOST_VALUES:
+        groups = pd.Series(left[there]).groupby(column[there].to_numpy()).agg(["size", "all"])
+        only = groups[groups["all"] & (groups["size"] >= enough)]
+        if len(only):
+            value = only["size"].idxmax()
+            check = tr("Ask who sets this value and when; if because somebody leaves, leave it out.")
+            return tr("has a value that only leavers have"), value, int(only["size"].max()), area, check
+    return None
+
+
+def _single_area(column: pd.Series, left: np.ndarray) -> float:
+    """How well a feature alone orders leavers and stayers, either way round."""
+    if pd.api.types.is_numeric_dtype(column):
+        values = column.to_numpy(dtype=float)
+        areas = []
+        # What is missing goes to either end, where it tells more.
+        for end in (-np.inf, np.inf):
+            area = rank_area(np.where(np.isnan(values), end, values), left).estimate
+            areas += [area, 1 - area]
+        return max(areas)
+    codes = pd.factorize(column.fillna(_MISSING))[0]
+    # The share of leavers among the other half of the rows: a rare category must not be judged by itself.
+    half = np.arange(len(codes)) % 2 == 0
+    score = np.empty(len(codes))
+    for own in (half, ~half):
+        number = np.bincount(codes[~own], minlength=codes.max() + 1)
+        gone = np.bincount(codes[~own], left[~own], minlength=codes.max() + 1)
+        score[own] = ((gone + left.mean()) / (number + 1))[codes[own]]
+    area = rank_area(score, left).estimate
+    return max(area, 1 - area)
+
+
+def _refuse_leaks(where: str, table: FeatureTable, features: Sequence[str], allow: Sequence[str]) -> None:
+    found = too_good_to_be_true(table, features=[name for name in features if name not in allow])
+    if not len(found):
+        return
+    lines = [
+        f"  {row.feature}: {row.sign}{'' if row.value is None else f' ({row.value})'}, {row.rows:,} rows, AUC alone "
+        f"{row.auc:.3f}. {row.check}"
+        for row in found.itertuples()
+    ]
+    allowed = ", ".join(f'"{name}"' for name in found["feature"])
+    raise LeakageError(
+        "\n".join(
+            [
+                f"{where}: {listed(found['feature'])} alone {'tells' if len(found) == 1 else 'tell'} who left:",
+                *lines,
+                f"Leave out what was recorded because of the leaving; name what is right in allow=[{allowed}].",
+            ]
+        )
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ModelComparison:
+    """Two models on the same customers.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row a model: ``model``, ``auc``, ``low``, ``high``, ``brier``.
+    difference, low, high : float
+        AUC of the challenger less that of the baseline, with its paired interval.
+    keep : str
+        "challenger" where the interval lies above 0, else "baseline".
+    customers, leavers : int
+        Rows, and those that left.
+    """
+
+    table: pd.DataFrame
+    difference: float
+    low: float
+    high: float
+    keep: str
+    customers: int
+    leavers: int
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in words."""
+        names = self.table["model"].tolist()
+        kept = names[self.keep == "challenger"]
+        text = tr(
+            "The AUC of {challenger} less that of {baseline} is {difference:+.3f} ({low:+.3f} to {high:+.3f}): {kept} "
+            "is kept."
+        )
+        return text.format(
+            challenger=names[1], baseline=names[0], difference=self.difference, low=self.low, high=self.high, kept=kept
+        )
+
+
+def compare_models(
+    baseline: EarlyWarning, challenger: EarlyWarning, test: Any, *, outcome: str = OUTCOME, level: float = 0.95
+) -> ModelComparison:
+    """Keep the challenger only if it orders the test customers better than the baseline, beyond noise.
+
+    Parameters
+    ----------
+    baseline, challenger : EarlyWarning
+        Models; the baseline is the simpler one.
+    test : FeatureTable, SnapshotFeatures or pandas.DataFrame
+        Rows that neither has seen, with outcomes.
+    outcome : str, default "outcome"
+        Column of the outcome in a frame.
+    level : float, default 0.95
+        Confidence level.
+
+    Returns
+    -------
+    ModelComparison
+        The paired difference of AUC (DeLong, clustered by customer) and which to keep.
+
+    Raises
+    ------
+    DataFloorError
+        If the test has fewer than ten leavers or stayers.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(7)
+    >>> table = pd.DataFrame({"visits": rng.normal(size=900)})
+    >>> table["outcome"] = (rng.random(900) < 1 / (1 + np.exp(1 + table["visits"]))).astype(int)
+    >>> one, other = (early_warning(table[:600], model=model) for model in ("logistic", "boosting"))
+    >>> compare_models(one, other, table[600:]).keep
+    'baseline'
+    """
+    where = "compare_models"
+    raise_problems(where, level_problems(level))
+    test = as_feature_table(test, outcome=outcome, where=where).known()
+    happened = test.outcome
+    if min(happened.sum(), (1 - happened).sum()) < 10:
+        raise DataFloorError(
+            f"{where}: at least 10 customers who left and 10 who stayed are needed to compare on, and there are "
+            f"{int(happened.sum())} and {int((1 - happened).sum())}."
+        )
+    people = person_codes(test.customers)
+    chances = [model.predict(test).to_numpy() for model in (baseline, challenger)]
+    areas = [rank_area(chance, happened, clusters=people) for chance in chances]
+    difference, low, high = area_gap(areas[1], areas[0], level=level)
+    ends = [area.interval(level=level) for area in areas]
+    table = pd.DataFrame(
+        {
+            "model": [baseline.model, challenger.model],
+            "auc": [area.estimate for area in areas],
+            "low": [end[0] for end in ends],
+            "high": [end[1] for end in ends],
+            "brier": [float(np.mean((chance - happened) ** 2)) for chance in chances],
+        }
+    )
+    keep = "challenger" if low > 0 else "baseline"
+    return ModelComparison(table, difference, low, high, keep, len(test), int(happened.sum()))
