@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import level_problems, missing_columns, raise_problems, seed_problems
+from crm_utils.checks import is_number, level_problems, missing_columns, raise_problems, seed_problems
 from crm_utils.churn.tables import (
     CUSTOMER,
     OUTCOME,
@@ -37,6 +37,8 @@ _METHODS = {"platt": "sigmoid", "isotonic": "isotonic"}
 _ROWS_OF_LEAVERS, _SHARE_OF_LEAVERS, _MOST_VALUES = 30, 0.1, 50
 _MISSING = "missing"
 _MOST_CATEGORIES = 20
+_LIGHT, _RIDGES = 1.0, (1.0, 10.0, 100.0, 1000.0, 10_000.0)
+_FOLDS, _MOST_FOR_FOLDS = 5, 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +62,12 @@ class EarlyWarning:
     coefficients : pandas.DataFrame or None
         Of the logistic model: ``term``, ``feature``, ``per`` (the step that the coefficient is for), ``coefficient``
         (log-odds), ``std_error`` (robust, clustered by customer), ``low``, ``high``, ``odds_ratio``, ``odds_low``,
-        ``odds_high``; the surest first. None for boosting.
+        ``odds_high``, ``used`` (coefficient that the model predicts with, nearer to 0); the surest first.
+        None for boosting.
     typical : pandas.Series
         By feature, the median or the most frequent category in training.
+    ridge : float
+        Penalty of the logistic model; NaN for boosting.
     customers, leavers : int
         Rows in training, and those that left.
     background : numpy.ndarray of float
@@ -79,6 +84,7 @@ class EarlyWarning:
     calibration: str
     coefficients: pd.DataFrame | None
     typical: pd.Series
+    ridge: float
     customers: int
     leavers: int
     background: np.ndarray
@@ -123,7 +129,7 @@ def early_warning(
     features: Sequence[str] | None = None,
     allow: Sequence[str] = (),
     outcome: str = OUTCOME,
-    ridge: float = 1.0,
+    ridge: float | None = None,
     level: float = 0.95,
     seed: int = 7,
 ) -> EarlyWarning:
@@ -147,12 +153,14 @@ def early_warning(
         Features that are too good to be true and have been looked into.
     outcome : str, default "outcome"
         Column of the outcome in a frame.
-    ridge : float, default 1.0
-        Penalty on the squared standardised coefficients of the logistic model; it keeps them finite.
+    ridge : float, optional
+        Penalty on the squared standardised coefficients of the logistic model, above 0. Default: of 1, 10, … 10,000 the
+        one with the best likelihood for customers left out of the fit, in five folds of customers; with many features
+        and few leavers, small penalties make probabilities too extreme.
     level : float, default 0.95
         Confidence level of the coefficients.
     seed : int, default 7
-        Seed of the trees.
+        Seed of the trees and of the folds.
 
     Returns
     -------
@@ -171,9 +179,9 @@ def early_warning(
 
     Notes
     -----
-    Standard errors of the logistic model are those of a penalised M-estimator, A⁻¹BA⁻¹ with A the Hessian with its
-    penalty and B the sum over customers of the outer products of their scores: a customer on several snapshots counts
-    as one. They measure the noise of the estimates, not what the small penalty pulls towards 0.
+    The coefficients shown are of a fit with a penalty of 1 at most, which keeps them finite and hardly moves them; the
+    model predicts with those of its own penalty, shown as ``used``. Standard errors are A⁻¹BA⁻¹ with A the Hessian and
+    B the sum over customers of the outer products of their scores: a customer on several snapshots counts as one.
 
     References
     ----------
@@ -197,7 +205,7 @@ def early_warning(
         problems.append(f"model must be 'logistic' or 'boosting', and is {model!r}")
     if calibration not in _METHODS:
         problems.append(f"calibration must be 'platt' or 'isotonic', and is {calibration!r}")
-    if not ridge > 0:
+    if ridge is not None and not (is_number(ridge) and ridge > 0):
         problems.append(f"ridge must be above 0, and is {ridge!r}")
     chosen = table.features if features is None else tuple(features)
     for given in ("features", "allow"):
@@ -221,8 +229,13 @@ def early_warning(
     numeric = tuple(name for name in chosen if pd.api.types.is_numeric_dtype(table.rows[name]))
     frame = _typed(table.rows, chosen, numeric, problems)
     outcomes = table.outcome.astype(int)
-    pipeline = _pipeline(model, numeric, chosen, ridge, seed).fit(frame, outcomes)
-    design = pipeline[:-1].transform(frame)
+    pipeline = _pipeline(model, numeric, chosen, seed)
+    design = pipeline[:-1].fit_transform(frame, outcomes)
+    if model == LOGISTIC:
+        if ridge is None:
+            ridge = _best_ridge(design, outcomes, person_codes(table.customers), seed)
+        pipeline[-1].set_params(C=1 / ridge)
+    pipeline[-1].fit(design, outcomes)
     fitted = EarlyWarning(
         model=model,
         features=chosen,
@@ -234,6 +247,7 @@ def early_warning(
         if model == BOOSTING
         else _coefficients(pipeline, design, outcomes, table, chosen, ridge, level),
         typical=_typical(frame, numeric),
+        ridge=np.nan if model == BOOSTING else float(ridge),
         customers=len(table),
         leavers=int(outcomes.sum()),
         background=_background(design, len(numeric)) if model == BOOSTING else design.mean(axis=0),
@@ -303,11 +317,10 @@ def _typed(rows: pd.DataFrame, features: Sequence[str], numeric: Sequence[str], 
     return pd.DataFrame(columns)
 
 
-def _pipeline(model: str, numeric: Sequence[str], features: Sequence[str], ridge: float, seed: int) -> Pipeline:
+def _pipeline(model: str, numeric: Sequence[str], features: Sequence[str], seed: int) -> Pipeline:
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
@@ -345,8 +358,37 @@ def _pipeline(model: str, numeric: Sequence[str], features: Sequence[str], ridge
     prepare = ColumnTransformer(
         [("numbers", scale, numbers), ("categories", columns, categories)], verbose_feature_names_out=False
     )
-    logistic = LogisticRegression(C=1 / ridge, max_iter=2000, tol=1e-8)
-    return Pipeline([("prepare", prepare), ("distinct", _distinct_columns()), ("model", logistic)])
+    return Pipeline([("prepare", prepare), ("distinct", _distinct_columns()), ("model", _logistic(_LIGHT))])
+
+
+def _logistic(ridge: float, tolerance: float = 1e-8) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=1 / ridge, max_iter=2000, tol=tolerance)
+
+
+def _best_ridge(design: np.ndarray, outcomes: np.ndarray, people: np.ndarray, seed: int) -> float:
+    """Penalty with the best likelihood for customers that were left out, all rows of one together."""
+    from sklearn.metrics import log_loss
+
+    rng = np.random.default_rng(seed)
+    fold = rng.integers(0, _FOLDS, people.max() + 1)[people]
+    if len(design) > _MOST_FOR_FOLDS:
+        some = rng.choice(len(design), _MOST_FOR_FOLDS, replace=False)
+        # A penalty counts against the number of rows.
+        scale, design, outcomes, fold = len(design) / len(some), design[some], outcomes[some], fold[some]
+    else:
+        scale = 1.0
+    loss = np.zeros(len(_RIDGES))
+    for number in range(_FOLDS):
+        inside = fold != number
+        if inside.all() or outcomes[inside].min() == outcomes[inside].max():
+            continue
+        for place, ridge in enumerate(_RIDGES):
+            fitted = _logistic(ridge / scale, 1e-4).fit(design[inside], outcomes[inside])
+            chance = fitted.predict_proba(design[~inside])[:, 1]
+            loss[place] += log_loss(outcomes[~inside], chance, labels=[0, 1], normalize=False)
+    return float(_RIDGES[int(loss.argmin())])
 
 
 def _category_name(feature: str, category: Any) -> str:
@@ -397,7 +439,9 @@ def _coefficients(
     """Log-odds with errors that count a customer once."""
     from scipy.stats import norm
 
-    found = np.concatenate([pipeline["model"].intercept_, pipeline["model"].coef_[0]])
+    ridge = min(ridge, _LIGHT)
+    light = _logistic(ridge).fit(design, outcomes)
+    found = np.concatenate([light.intercept_, light.coef_[0]])
     full = np.column_stack([np.ones(len(design)), design])
     chance = 1 / (1 + np.exp(-full @ found))
     penalty = np.diag([0.0, *[ridge] * design.shape[1]])
@@ -433,6 +477,7 @@ def _coefficients(
             "odds_ratio": np.exp(value),
             "odds_low": np.exp(value - reach),
             "odds_high": np.exp(value + reach),
+            "used": pipeline["model"].coef_[0] / step,
         }
     )
     return result.iloc[np.argsort(-sure, kind="stable")].reset_index(drop=True)

@@ -41,7 +41,7 @@ def test_they_add_up_to_the_log_odds(table, model, calibration):
 
 def test_logistic_is_coefficient_times_distance_from_the_mean(table):
     rows = table[["visits", "late", "outcome"]][100:]
-    fitted = early_warning(rows)
+    fitted = early_warning(rows, ridge=1.0)
     parts = contributions(fitted, rows)
     row = fitted.coefficients.set_index("term").loc["late"]
     expected = row["coefficient"] * (rows["late"] - rows["late"].mean()) / rows["late"].std(ddof=0)

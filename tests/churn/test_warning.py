@@ -130,6 +130,33 @@ class TestEither:
         np.testing.assert_allclose(1 / (1 + np.exp(-warning.log_odds(table))), warning.predict(table), atol=1e-9)
 
 
+class TestRidge:
+    def test_noise_is_held_down(self):
+        """With forty columns of noise and few leavers, a small penalty makes probabilities too extreme."""
+        rng = np.random.default_rng(8)
+
+        def noisy(size):
+            table = pd.DataFrame(rng.normal(size=(size, 40)), columns=[f"x{number}" for number in range(40)])
+            table["outcome"] = (rng.random(size) < 1 / (1 + np.exp(2 + 0.3 * table["x0"]))).astype(int)
+            return table
+
+        table, later = noisy(800), noisy(4000)
+        chosen, plain = early_warning(table), early_warning(table, ridge=1.0)
+        assert chosen.ridge >= 100
+        loss = [np.mean((model.predict(later) - later["outcome"].to_numpy()) ** 2) for model in (chosen, plain)]
+        assert loss[0] < loss[1]
+        # What is shown is the light fit; what predicts is nearer to 0.
+        np.testing.assert_allclose(chosen.coefficients["coefficient"], plain.coefficients["coefficient"])
+        assert (chosen.coefficients["used"].abs() < plain.coefficients["used"].abs()).all()
+
+    def test_a_strong_law_is_left_alone(self):
+        assert early_warning(made(3000)).ridge <= 10
+
+    def test_unusable(self):
+        with pytest.raises(ParameterError, match="ridge must be above 0"):
+            early_warning(made(), ridge=0)
+
+
 class TestDemo:
     def test_lot_flatters_and_time_does_not(self, demo):
         """The same customers a month older in training: trees remember them."""
