@@ -401,13 +401,13 @@ def _distinct_columns() -> Any:
     return DistinctColumns()
 
 
-def _terms(pipeline: Pipeline, numeric: Sequence[str]) -> pd.DataFrame:
-    """Column of the design by column: its name, its feature and the step that its coefficient is for."""
+def _terms(pipeline: Pipeline, numeric: Sequence[str], categories: Sequence[str]) -> pd.DataFrame:
+    """Column of the design by column: its name, its feature and its standard deviation, NaN for a category."""
     rows = []
-    scaler = pipeline["prepare"].named_transformers_["numbers"]
     names = pipeline[:-1].get_feature_names_out()
     spread = {}
     if len(numeric):
+        scaler = pipeline["prepare"].named_transformers_["numbers"]
         spread = dict(zip(scaler.get_feature_names_out(), scaler["scale"].scale_, strict=True))
     for name in names:
         if name in numeric:
@@ -416,15 +416,18 @@ def _terms(pipeline: Pipeline, numeric: Sequence[str]) -> pd.DataFrame:
             feature = name.removeprefix("missingindicator_")
             rows.append((f"{feature} missing", feature, spread[name]))
         else:
-            rows.append((name, name.rsplit(" = ", 1)[0], np.nan))
+            # Names and categories are free text; the longest name that fits is the feature.
+            owner = max((feature for feature in categories if name.startswith(f"{feature} = ")), key=len)
+            rows.append((name, owner, np.nan))
     return pd.DataFrame(rows, columns=["term", "feature", "spread"])
 
 
 def feature_of_columns(model: EarlyWarning) -> list[str]:
     """Feature that each preprocessed column belongs to, in the order of the columns."""
+    categories = [name for name in model.features if name not in model.numeric]
     if model.model == BOOSTING:
-        return [*model.numeric, *(name for name in model.features if name not in model.numeric)]
-    return _terms(model.pipeline, model.numeric)["feature"].tolist()
+        return [*model.numeric, *categories]
+    return _terms(model.pipeline, model.numeric, categories)["feature"].tolist()
 
 
 def _coefficients(
@@ -458,7 +461,7 @@ def _coefficients(
     value, reach = found[1:], norm.ppf((1 + level) / 2) * error
     numeric = [name for name in names if pd.api.types.is_numeric_dtype(table.rows[name])]
     flags = {name for name in numeric if table.rows[name].dropna().isin([0, 1]).all()}
-    terms = _terms(pipeline, numeric)
+    terms = _terms(pipeline, numeric, [name for name in names if name not in numeric])
     number = (terms["term"] == terms["feature"]) & ~terms["term"].isin(flags)
     per = terms["spread"].map("{:.3g} more".format).where(number, tr("yes"))
     # A flag is standardised too, and a reader wants yes against no.

@@ -87,6 +87,20 @@ def test_words(table, model):
     assert reasons(fitted, people, parts=parts, labels={"late": "late payments"}).equals(told)
 
 
+@pytest.mark.parametrize("model", ["logistic", "boosting"])
+def test_nothing_but_categories_with_awkward_names(table, model):
+    rows = table[["plan", "outcome"]].assign(**{"plan = old": np.where(table["late"] > 0, "a = b", "c")})
+    fitted = early_warning(rows, model=model)
+    parts = contributions(fitted, rows)
+    assert list(parts.columns) == ["plan", "plan = old"]
+    np.testing.assert_allclose(parts.sum(axis=1) + parts.attrs["base"], fitted.log_odds(rows), atol=1e-9)
+    assert (parts["plan"].groupby(rows["plan"].to_numpy()).std() < 0.2).all()
+    if model == "logistic":
+        found = fitted.coefficients.set_index("term")["feature"]
+        assert found["plan = old = a = b"] == "plan = old"
+        assert parts.groupby(rows["plan"].to_numpy())["plan"].nunique().eq(1).all()
+
+
 def test_unusable(table):
     fitted = early_warning(table)
     with pytest.raises(ParameterError, match="walks"):
