@@ -15,7 +15,7 @@ from crm_utils.churn.calibration import (
 from crm_utils.churn.features import several_snapshots
 from crm_utils.churn.tables import cross_section, random_split, time_split
 from crm_utils.churn.warning import early_warning
-from crm_utils.company import load_company
+from crm_utils.company import Company, load_company
 from crm_utils.errors import ConvergenceError, DataFloorError, ParameterError
 from crm_utils.intervals import wilson
 from crm_utils.plotting import alt_text
@@ -117,6 +117,17 @@ class TestSlope:
         assert 0.8 < found.loc["slope", "value"] < 1.2
         assert found.loc["slope", "low"] < 1 < found.loc["slope", "high"]
         assert found.loc["observed_to_expected", "low"] < 1 < found.loc["observed_to_expected", "high"]
+
+    def test_the_demo_by_purchases_on_its_last_snapshot(self):
+        whole = load_company()
+        company = Company.from_frames({"order_lines": whole.order_lines}, as_of=whole.as_of)
+        table = several_snapshots(
+            company, first="2024-01-01", last="2025-10-01", every_months=3, gap_days=0, outcome_days=90
+        )
+        split = time_split(table)
+        chance = early_warning(split.train, calibrate=split.calibrate).predict(split.test).to_numpy()
+        found = calibration_slope(chance, split.test.outcome).set_index("measure")
+        assert 0.8 < found.loc["slope", "low"] < 1 < found.loc["slope", "high"] < 1.2
 
     def test_the_telephone_company(self, telephone):
         split = random_split(cross_section(telephone[0]), seed=2)
