@@ -154,7 +154,11 @@ def reasons(
             cells = frame[feature].iloc[np.nonzero(chosen)[0]]
             codes, known = pd.factorize(cells, use_na_sentinel=False)
             usual = _written(model.typical[feature])
-            said = [f"{names[feature]} {_written(value)} ({tr('usually')} {usual})" for value in known]
+            written = [_written(value) for value in known]
+            said = [
+                f"{names[feature]} {text}" + ("" if text == usual else f" ({tr('usually')} {usual})")
+                for text in written
+            ]
             texts[chosen] = np.array(said, dtype=object)[codes]
     joined = ["; ".join(text for text in row if text) or tr("nothing in particular") for row in texts]
     return pd.Series(joined, customers, name="reasons")

@@ -107,3 +107,12 @@ def test_unusable(table):
         contributions(fitted, table, walks=0)
     with pytest.raises(ParameterError, match="2 problems"):
         reasons(fitted, table, most=0, parts=contributions(fitted, table[:10]))
+
+
+def test_what_is_usual_is_not_held_against_itself():
+    rng = np.random.default_rng(7)
+    table = pd.DataFrame({"contract": rng.choice(["monthly", "yearly"], 900, p=[0.7, 0.3])})
+    chance = np.where(table["contract"] == "monthly", 0.4, 0.1)
+    table["outcome"] = (rng.random(900) < chance).astype(int)
+    found = reasons(early_warning(table), pd.DataFrame({"contract": ["monthly", "yearly"]}))
+    assert found.tolist() == ["contract monthly", "nothing in particular"]

@@ -3,9 +3,11 @@
 import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from sklearn.metrics import roc_auc_score
 
 from crm_utils.company import load_company, purchase_summary
 from crm_utils.company.public import MOBI_CONSTRUCTS, fetch_company, fetch_mobi
@@ -147,6 +149,63 @@ def test_loyalty_of_a_survey_alone_under_other_names(tmp_path):
     assert "is taken for satisfaction" in texts(result, "who-says")
     assert texts(result, "model-says").count("supported") == 4
     assert headlines.index.tolist() == ["Truly loyal customers"]
+
+
+def test_churn_finds_the_planted_hazard_and_of_orders_alone_warns_by_purchases(run):
+    kind, _, report = run
+    result = results(run)["09_churn"]
+    headlines = pd.read_csv(report.folder / "headlines.csv").query("notebook == '09_churn'").set_index("name")
+    if kind == "demo":
+        said = texts(result, "truth-hazard")
+        assert len(re.findall(r"\byes\b", said)) == 6, said
+        assert "logistic is kept" in texts(result, "model-compare")
+        assert headlines.loc["A satisfaction point, in fees", "low"] > 0
+        assert "LeakageError" in texts(result, "solution-4")
+    elif kind == "order lines only":
+        assert headlines.loc["Early warning, AUC", "low"] > 0.5
+        assert "no memberships" in texts(result, "explicit")
+    else:
+        assert "At least 50 customers" in texts(result, "model-fit")
+
+
+def test_churn_of_a_telephone_company_runs_without_code_and_is_no_better_than_the_truth(tmp_path):
+    rng = np.random.default_rng(3)
+    size = 4000
+    tenure = rng.integers(0, 73, size)
+    contract = rng.choice(["Month-to-month", "One year", "Two year"], size, p=[0.55, 0.2, 0.25])
+    monthly = rng.uniform(20, 110, size).round(2)
+    odds = -1.2 - 0.04 * tenure + 1.2 * (contract == "Month-to-month") - (contract == "Two year") + 0.015 * monthly
+    chance = 1 / (1 + np.exp(-odds))
+    left = rng.random(size) < chance
+    folder = tmp_path / "telephone"
+    folder.mkdir()
+    pd.DataFrame(
+        {
+            "customerID": [f"T{number:05d}" for number in range(size)],
+            "tenure": tenure,
+            "Contract": contract,
+            "PaperlessBilling": rng.choice(["Yes", "No"], size),
+            "MonthlyCharges": monthly,
+            "TotalCharges": np.where(tenure == 0, " ", (monthly * tenure).round(2).astype(str)),
+            "Churn": np.where(left, "Yes", "No"),
+        }
+    ).to_csv(folder / "telephone.csv", index=False)
+    columns = {
+        "customer_id": "customerID",
+        "tenure_months": "tenure",
+        "churned": "Churn",
+        "monthly_fee": "MonthlyCharges",
+    }
+    memberships = {"file": "telephone.csv", "columns": columns}
+    (folder / "company.yml").write_text(yaml.safe_dump({"name": "Telephone", "tables": {"memberships": memberships}}))
+    report = run_report(["09"], data=folder, parameters={"n_boot": 100}, out=tmp_path / "report")
+    (result,) = report.results
+    assert result.status == "ok", result.message
+    area = pd.read_csv(report.folder / "headlines.csv").set_index("name").loc["Early warning, AUC"]
+    assert area["low"] < roc_auc_score(left, chance) < area["high"]
+    slope = pd.read_csv(report.folder / "headlines.csv").set_index("name").loc["Calibration slope"]
+    assert slope["low"] < 1 < slope["high"]
+    assert "the parts are drawn by lot" in texts(result, "warning-split")
 
 
 def test_lifetime_value_of_few_customers_is_a_reason_and_simpler_methods(tmp_path):
