@@ -246,7 +246,7 @@ def plot_calibration(calibration: pd.DataFrame, *, ax: Axes | None = None) -> Ax
         label=tr("observed"),
     )
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.set_major_formatter(PercentFormatter(1))
     ax.set(
         xlim=(0, top),
         ylim=(0, top),

@@ -32,6 +32,7 @@ _RATE = ("churn_rate", "low", "high")
 _CUT_OFF = "the period is not over: who still leaves in it is not known"
 _NOBODY = "nobody was a member when the period began"
 _LEAST_POOL = 50
+_MOST_LABELS = 7
 OWN, SIMILAR = "own gaps", "other customers' gaps"
 
 
@@ -227,6 +228,8 @@ def plot_churn_rates(rates: pd.DataFrame, *, by: str | None = None, ax: Axes | N
     DataFloorError
         If no period has a rate.
     """
+    from matplotlib.dates import DateFormatter
+
     shown = churn_rates_table(rates)
     raise_problems("plot_churn_rates", [] if by is None else missing_columns(shown, (by,), "rates"))
     if shown.empty:
@@ -239,6 +242,10 @@ def plot_churn_rates(rates: pd.DataFrame, *, by: str | None = None, ax: Axes | N
         ax.fill_between(part["period"], part["low"], part["high"], color=color, alpha=0.18, linewidth=0)
     ax.yaxis.set_major_formatter("{x:.0%}")
     ax.set_ylim(bottom=0)
+    places = np.sort(shown["period"].unique())
+    # A label for every period would run into the next.
+    ax.set_xticks(places[:: -(-len(places) // _MOST_LABELS)])
+    ax.xaxis.set_major_formatter(DateFormatter("%Y-%m"))
     ax.set_ylabel(tr("left, of the members at the start"))
     ax.set_title(tr("Churn rate"))
     if by is not None:

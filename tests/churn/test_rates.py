@@ -1,5 +1,7 @@
 """Churn rates: the textbook's example, counts by hand, what a cut-off period tells, silence against own rhythm."""
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -231,3 +233,12 @@ class TestSilence:
         assert [bar.get_height() for bar in ax.patches] == table["customers"].tolist()
         assert "2 of 5 are silent" in alt_text(ax.figure)
         plt.close(ax.figure)
+
+
+def test_labels_of_many_periods_do_not_run_into_each_other():
+    company = load_company()
+    ax = plot_churn_rates(churn_rates(company.memberships, as_of=company.as_of, period="month"))
+    ax.figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+    assert len(boxes) > 3
+    assert all(one.x1 < two.x0 for one, two in pairwise(boxes))
