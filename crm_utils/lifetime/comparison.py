@@ -41,7 +41,7 @@ class PurchaseComparison:
         """Why no model could be fitted, and what to do; empty where one could."""
         if self.results:
             return ""
-        short = {name: reason.split(": ", 1)[1] for name, reason in self.reasons.items()}
+        short = {name: reason[:1].lower() + reason[1:] for name, reason in self.reasons.items()}
         if len(set(short.values())) == 1 and not any(REMEDY in reason for reason in short.values()):
             return f"None of the purchase models can be fitted: {next(iter(short.values()))}"
         # What holds for all of them is said once, after what each says.
