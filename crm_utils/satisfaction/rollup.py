@@ -109,7 +109,7 @@ def company_indices(
     >>> company = np.repeat(["Ash", "Birch", "Cedar"], [150, 140, 10])
     >>> found = company_indices(answers, company, model, n_boot=100, seed=7)
     >>> found[["company", "answers", "note"]].to_numpy().tolist()
-    [['Ash', 150, ''], ['Birch', 140, ''], ['Cedar', 10, 'fewer than 20 answers']]
+    [['Ash', 150, ''], ['Birch', 140, ''], ['Cedar', 10, 'Fewer than 20 answers']]
     """
     where = "company_indices"
     for name, given, kind in (("answers", answers, pd.DataFrame), ("model", model, PathModel)):
