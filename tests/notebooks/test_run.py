@@ -356,5 +356,5 @@ def test_a_reversed_item_that_nobody_declared_is_left_out_and_named(tmp_path):
     answers = company.survey[company.survey["wave"] == "2025H2"]
     result, _ = survey_report(tmp_path / "turned", answers, tmp_path, scale=[1, 10], constructs=blocks)
     page = result.page.read_text(encoding="utf-8")
-    assert "The item loyalty_3 of loyalty has the weight" in page
+    assert "loyalty_3 of loyalty has the weight" in page
     assert "reversed and not declared?" in page
