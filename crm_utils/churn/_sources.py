@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import as_day, count_problems, first_rows, missing_columns, raise_problems
-from crm_utils.churn.spells import completed_months, read_spells
+from crm_utils.churn.spells import read_spells
 from crm_utils.churn.tables import CUSTOMER, OUTCOME, SNAPSHOT, VALUE, read_feature
 from crm_utils.company.company import is_return
+from crm_utils.company.tenure import completed_months
 from crm_utils.errors import DataFloorError, LeakageError, did_you_mean
 from crm_utils.language import counted, listed, tr
 from crm_utils.survey import survey_answers, usual_constructs

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_day, as_numbers, first_rows, missing_columns, raise_problems
+from crm_utils.checks import as_day, first_rows, missing_columns, raise_problems
+from crm_utils.company.tenure import completed_months, months_and_ends
 
 UNITS = ("month", "day")
 PERIOD_MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -262,34 +263,13 @@ def _known_by_tenure(
         problems.append(f"unit must be 'month' for memberships known by {tenure_col} only, and is {unit!r}")
     if observed_from is not None:
         problems.append(f"observed_from needs first and last days; the memberships are known by {tenure_col} only")
-    tenure = as_numbers(memberships[tenure_col], f"memberships.{tenure_col}", problems)
-    if (negative := tenure < 0).any():
-        problems.append(
-            f"memberships.{tenure_col} must not be negative, and {negative.sum():,} are "
-            f"(at positions {first_rows(negative)})"
-        )
-    churned = memberships[churned_col]
-    if churned.isna().any() or not set(churned.unique()) <= {True, False}:
-        problems.append(f"memberships.{churned_col} must be True or False in every row")
-    raise_problems(where, problems)
-    over = churned.to_numpy(dtype=bool)
-    duration = np.where(over, np.maximum(np.ceil(tenure), 1), np.floor(tenure)).astype(np.int64)
+    duration, over = months_and_ends(memberships, tenure_col, churned_col, where, problems)
     result = pd.DataFrame(
         {customer_col: memberships[customer_col].to_numpy(), "duration": duration, "event": over, "entry": 0},
         index=memberships.index,
     )
     result.attrs.update(not_yet_started=0, ended_before=0)
     return result
-
-
-def completed_months(started: pd.Series, until: pd.Series) -> np.ndarray:
-    """Calendar months that are over at the start of each day `until`, shape (n,) of int.
-
-    A month that lacks the day of the start ends with its own last day, as one from 31 January ends with February.
-    """
-    from_day, to_day = started.dt.day.to_numpy(), until.dt.day.to_numpy()
-    months = (until.dt.year - started.dt.year).to_numpy() * 12 + (until.dt.month - started.dt.month).to_numpy()
-    return (months - (to_day < from_day)).astype(np.int64)
 
 
 def calendar_periods(days: pd.Series, period: str) -> np.ndarray:

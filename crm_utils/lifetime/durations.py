@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_day, as_numbers, first_rows, missing_columns, raise_problems
+from crm_utils.checks import as_day, first_rows, missing_columns, raise_problems
+from crm_utils.company.tenure import completed_months, months_and_ends
 
 _DAYS_A_WEEK = 7
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -144,18 +145,7 @@ def _from_tenure(
     problems: list[str] = []
     if period != "month":
         problems.append(f"period must be 'month' for contracts known by {tenure_col} only, and is {period!r}")
-    tenure = as_numbers(memberships[tenure_col], f"memberships.{tenure_col}", problems)
-    if (negative := tenure < 0).any():
-        problems.append(
-            f"memberships.{tenure_col} must not be negative, and {negative.sum():,} are "
-            f"(at positions {first_rows(negative)})"
-        )
-    churned = memberships[churned_col]
-    if churned.isna().any() or not set(churned.unique()) <= {True, False}:
-        problems.append(f"memberships.{churned_col} must be True or False in every row")
-    raise_problems(where, problems)
-    over = churned.to_numpy(dtype=bool)
-    duration = np.where(over, np.maximum(np.ceil(tenure), 1), np.floor(tenure)).astype(np.int64)
+    duration, over = months_and_ends(memberships, tenure_col, churned_col, where, problems)
     result = pd.DataFrame(
         {customer_col: memberships[customer_col].to_numpy(), "duration": duration, "ended": over, "running": ~over}
     )
@@ -172,11 +162,10 @@ def _weeks(started: pd.Series, until: pd.Series) -> tuple[np.ndarray, np.ndarray
 def _months(started: pd.Series, until: pd.Series, length: int) -> tuple[np.ndarray, np.ndarray]:
     """Completed periods of so many calendar months, and whether none has begun after them."""
     from_day, to_day = started.dt.day.to_numpy(), until.dt.day.to_numpy()
-    months = (until.dt.year - started.dt.year).to_numpy() * 12 + (until.dt.month - started.dt.month).to_numpy()
     # Where the month before has no such day, its period ends with it, and the next begins on the first.
     turns = (to_day == 1) & (from_day > (until - pd.Timedelta(days=1)).dt.day.to_numpy())
-    completed = months - (to_day < from_day)
-    return (completed // length).astype(np.int64), ((to_day == from_day) | turns) & (completed % length == 0)
+    completed = completed_months(started, until)
+    return completed // length, ((to_day == from_day) | turns) & (completed % length == 0)
 
 
 def leaving_rates(
