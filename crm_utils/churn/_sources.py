@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import as_day, count_problems, first_rows, missing_columns, raise_problems
-from crm_utils.churn.spells import read_spells
+from crm_utils.churn.spells import calendar_periods, read_spells
 from crm_utils.churn.tables import CUSTOMER, OUTCOME, SNAPSHOT, VALUE, read_feature
 from crm_utils.company.company import is_return
 from crm_utils.company.tenure import completed_months
@@ -201,7 +201,7 @@ class Sources:
             for name in table
             if name not in (CUSTOMER, "month") and pd.api.types.is_numeric_dtype(table[name])
         }
-        return codes[ours], _month_number(table.loc[ours, "month"]), measures
+        return codes[ours], calendar_periods(table.loc[ours, "month"], "month"), measures
 
     def _lines(self) -> dict[str, Any] | None:
         """Order lines by customer and time."""
@@ -441,7 +441,7 @@ class Sources:
         size, now = len(self.customers), day.year * 12 + day.month - 1
         begin = np.full(size, -1, dtype=np.int64)
         if self.dated:
-            begin[people.codes] = _month_number(people.started)
+            begin[people.codes] = calendar_periods(people.started, "month")
         # A month that is not over by the snapshot is not known.
         rows = np.flatnonzero((months < now) & (months >= now - 2 * RECENT_MONTHS) & (months >= begin[codes]))
         code, recent = codes[rows], months[rows] >= now - RECENT_MONTHS
@@ -565,10 +565,6 @@ def _times(moments: np.ndarray) -> np.ndarray:
 
 def _moment(day: pd.Timestamp) -> int:
     return int(np.datetime64(day, "us").astype(np.int64))
-
-
-def _month_number(days: pd.Series) -> np.ndarray:
-    return (days.dt.year * 12 + days.dt.month - 1).to_numpy(dtype=np.int64)
 
 
 def _month_end(months: np.ndarray) -> np.ndarray:
