@@ -394,7 +394,7 @@ class Sources:
         return spent[people.codes]
 
     def features(
-        self, people: People, day: pd.Timestamp, since: pd.Timestamp
+        self, people: People, day: pd.Timestamp, windows: Windows
     ) -> tuple[dict[str, Any], dict[str, str], dict[str, np.ndarray]]:
         """Features by name, the source of each, and the newest moment of each source by customer."""
         columns: dict[str, Any] = {}
@@ -409,7 +409,7 @@ class Sources:
             ("customers", self._customer_features),
             ("extra", self._extra_features),
         ):
-            made, newest = make(people, day, since)
+            made, newest = make(people, day, windows)
             if clash := [name for name in made if name in columns]:
                 raise_problems(
                     self.where, [f"{source} would give a second feature called {listed(clash)}; rename the column"]
@@ -420,7 +420,7 @@ class Sources:
                 known[source] = _times(newest)
         return columns, origin, known
 
-    def _membership_features(self, people: People, day: pd.Timestamp, since: pd.Timestamp) -> tuple[dict, np.ndarray]:
+    def _membership_features(self, people: People, day: pd.Timestamp, windows: Windows) -> tuple[dict, np.ndarray]:
         none = np.zeros(0, dtype=np.int64)
         if not self.dated:
             return {}, none
@@ -430,11 +430,12 @@ class Sources:
         for name, (column, _) in self.fixed.items():
             made[name] = column.iloc[rows].array
         for name, (start, length) in self.steps.items():
-            running = start <= day < start + pd.DateOffset(months=length)
-            made[name] = ((people.started < start) & running).to_numpy(dtype=float)
+            made[name] = (people.started < start).to_numpy(dtype=float) * _overlap(
+                windows.ends(day), start, start + pd.DateOffset(months=length) - pd.Timedelta(days=1)
+            )
         return made, _moments(people.started)
 
-    def _month_features(self, people: People, day: pd.Timestamp, since: pd.Timestamp) -> tuple[dict, np.ndarray]:
+    def _month_features(self, people: People, day: pd.Timestamp, windows: Windows) -> tuple[dict, np.ndarray]:
         if self.months is None:
             return {}, np.zeros(0, dtype=np.int64)
         codes, months, measures = self.months
@@ -457,11 +458,11 @@ class Sources:
         np.maximum.at(newest, code, _month_end(months[rows]))
         return made, newest[people.codes]
 
-    def _line_features(self, people: People, day: pd.Timestamp, since: pd.Timestamp) -> tuple[dict, np.ndarray]:
+    def _line_features(self, people: People, day: pd.Timestamp, windows: Windows) -> tuple[dict, np.ndarray]:
         if self.lines is None:
             return {}, np.zeros(0, dtype=np.int64)
         size, lines = len(self.customers), self.lines
-        rows = np.flatnonzero((lines["time"] < _moment(day)) & (lines["time"] >= _moment(since)))
+        rows = np.flatnonzero((lines["time"] < _moment(day)) & (lines["time"] >= _moment(windows.history_start(day))))
         part = {name: column[rows] for name, column in lines.items()}
         bought = part["bought"]
         code, amount = part["code"][bought], part["amount"][bought]
@@ -489,11 +490,11 @@ class Sources:
             made["discounted_share"] = share[people.codes]
         return made, newest[people.codes]
 
-    def _contact_features(self, people: People, day: pd.Timestamp, since: pd.Timestamp) -> tuple[dict, np.ndarray]:
+    def _contact_features(self, people: People, day: pd.Timestamp, windows: Windows) -> tuple[dict, np.ndarray]:
         if self.contacts is None:
             return {}, np.zeros(0, dtype=np.int64)
         size, contacts, now = len(self.customers), self.contacts, _moment(day)
-        rows = np.flatnonzero((contacts["time"] < now) & (contacts["time"] >= _moment(since)))
+        rows = np.flatnonzero((contacts["time"] < now) & (contacts["time"] >= _moment(windows.history_start(day))))
         part = {name: column[rows] for name, column in contacts.items()}
         code = part["code"]
         newest = np.full(size, _NEVER, dtype=np.int64)
@@ -513,7 +514,7 @@ class Sources:
             made["rating"] = _mean_by(code, part["rating"], given, size)[people.codes]
         return made, newest[people.codes]
 
-    def _survey_features(self, people: People, day: pd.Timestamp, since: pd.Timestamp) -> tuple[dict, np.ndarray]:
+    def _survey_features(self, people: People, day: pd.Timestamp, windows: Windows) -> tuple[dict, np.ndarray]:
         if self.survey is None:
             return {}, np.zeros(0, dtype=np.int64)
         codes, time, score = self.survey
@@ -523,7 +524,7 @@ class Sources:
         made = np.where(found, score[latest] if len(score) else np.nan, np.nan)
         return {"satisfaction": made}, np.where(found, time[latest] if len(time) else _NEVER, _NEVER)
 
-    def _customer_features(self, people: People, day: pd.Timestamp, since: pd.Timestamp) -> tuple[dict, np.ndarray]:
+    def _customer_features(self, people: People, day: pd.Timestamp, windows: Windows) -> tuple[dict, np.ndarray]:
         if self.people is None:
             return {}, np.zeros(0, dtype=np.int64)
         table, fields = self.people
@@ -541,7 +542,7 @@ class Sources:
             made["age"] = np.where(known, day.year - years, np.nan)
         return made, newest
 
-    def _extra_features(self, people: People, day: pd.Timestamp, since: pd.Timestamp) -> tuple[dict, np.ndarray]:
+    def _extra_features(self, people: People, day: pd.Timestamp, windows: Windows) -> tuple[dict, np.ndarray]:
         if self.extra is None:
             return {}, np.zeros(0, dtype=np.int64)
         codes, time, values = self.extra
@@ -551,6 +552,13 @@ class Sources:
         rows = np.where(found, ours[place] if len(ours) else 0, 0)
         made = {name: column.iloc[rows].reset_index(drop=True).where(found).array for name, column in values.items()}
         return made, np.where(found, time[rows], _NEVER)
+
+
+def _overlap(window: tuple[pd.Timestamp, pd.Timestamp], first: pd.Timestamp, last: pd.Timestamp) -> float:
+    """Share of the days after the first of the two, up to the second, that lie from `first` to `last`."""
+    after, until = window
+    days = (min(until, last) - max(after + pd.Timedelta(days=1), first)).days + 1
+    return max(days, 0) / (until - after).days
 
 
 def _moments(column: pd.Series) -> np.ndarray:

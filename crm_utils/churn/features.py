@@ -188,8 +188,9 @@ def snapshot_features(
     history_days : int, default 365
         Days before the snapshot of which purchases and contacts count.
     steps : mapping of str to (date-like, int), optional
-        Feature → first day and number of months of an event that all members knew of before, such as a rise in price:
-        1 in these months for who was a member before, else 0.
+        Feature → first day and number of months of an event that the company plans itself and knows of in advance, such
+        as a rise in price: the share of the outcome window that lies in these months, for who was a member before the
+        event, else 0. Without it, leavers that the event drove away would be put down to what else was going on.
     fixed : sequence of str, default ("plan",)
         Columns of ``memberships`` that are known at the start and do not change. Others are no features: a table has
         the latest ``monthly_fee``, which tells who was still there when it rose.
@@ -351,7 +352,7 @@ def _features_on(sources: Sources, day: pd.Timestamp, windows: Windows) -> Snaps
         return None
     outcome, in_gap = sources.outcome(people, day, gap_until, outcome_until)
     people, outcome = people.part(~in_gap), outcome[~in_gap]
-    columns, origin, known = sources.features(people, day, windows.history_start(day))
+    columns, origin, known = sources.features(people, day, windows)
     customers = pd.Index(sources.customers[people.codes], name=CUSTOMER)
     features = pd.DataFrame(columns, index=customers)
     empty = features.columns[features.isna().all()]

@@ -166,11 +166,26 @@ def test_the_fee_of_today_is_no_feature(company):
     assert "monthly_fee" in snapshot_features(company, snapshot=DAY, fixed=("plan", "monthly_fee")).features
 
 
-def test_a_step_counts_for_who_was_there(company):
-    steps = {"dearer": ("2024-06-01", 12)}
-    assert snapshot_features(company, snapshot=DAY, steps=steps).features["dearer"].to_dict() == {"a": 1.0, "b": 0.0}
-    steps = {"dearer": ("2024-06-01", 3)}
-    assert snapshot_features(company, snapshot=DAY, steps=steps).features["dearer"].sum() == 0
+@pytest.mark.parametrize(
+    ("windows", "first", "months", "share"),
+    [
+        # The window is February and March.
+        ({"gap_months": 1, "outcome_months": 2}, "2024-06-01", 12, 1.0),
+        ({"gap_months": 1, "outcome_months": 2}, "2025-03-01", 3, 31 / 59),
+        ({"gap_months": 1, "outcome_months": 2}, "2024-06-01", 8, 0.0),
+        ({"gap_months": 1, "outcome_months": 2}, "2025-04-01", 3, 0.0),
+        # 11 to 20 January.
+        ({"gap_days": 9, "outcome_days": 10}, "2025-01-16", 1, 0.5),
+    ],
+)
+def test_a_planned_event_counts_by_its_share_of_the_window(company, windows, first, months, share):
+    found = snapshot_features(company, snapshot="2025-01-01", steps={"dearer": (first, months)}, **windows)
+    assert found.features["dearer"].loc["a"] == pytest.approx(share)
+
+
+def test_a_planned_event_spares_who_joined_after_it(company):
+    found = snapshot_features(company, snapshot=DAY, steps={"dearer": ("2024-06-01", 24)})
+    assert found.features["dearer"].to_dict() == {"a": 1.0, "b": 0.0}
 
 
 def test_without_memberships_customers_are_those_who_buy(tables):
