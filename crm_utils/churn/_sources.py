@@ -111,9 +111,7 @@ class Sources:
             self._read_memberships(fixed)
         elif company.has("order_lines"):
             self.outcome_kind, self.begins = STOPPED, "bought"
-            lines = company.table("order_lines")
-            self.customers = pd.Index(lines.loc[~is_return(lines), CUSTOMER].unique())
-            self.first_day = lines["ordered_at"].min()
+            self._read_buyers()
             if self.memberships is not None:
                 self.notes.append(tr("Memberships have no dates; who buys nothing counts as lost."))
         else:
@@ -171,6 +169,11 @@ class Sources:
                 "closing date or a change of systems, not a choice of customers; nothing can be learnt from it."
             )
         self.ends_with_months = bool(len(ends) >= _ENDS_FOR_A_DOUBT and ends.dt.is_month_end.all())
+
+    def _read_buyers(self) -> None:
+        lines = self.company.table("order_lines")
+        self.customers = pd.Index(lines.loc[~is_return(lines), CUSTOMER].unique())
+        self.first_day = lines["ordered_at"].min()
 
     def _codes(self, table: pd.DataFrame) -> np.ndarray:
         return self.customers.get_indexer(table[CUSTOMER])
@@ -358,21 +361,23 @@ class Sources:
                 spells.ended.iloc[here].reset_index(drop=True),
                 here,
             )
-        lines = self.lines
-        recent = lines["bought"] & (lines["time"] >= _moment(since)) & (lines["time"] < _moment(day))
-        codes = np.unique(lines["code"][recent])
+        codes = self._buyers(since, day)
         none = pd.Series(pd.NaT, range(len(codes)), dtype="datetime64[us]")
         return People(codes, none, none, np.zeros(len(codes), dtype=int))
+
+    def _buyers(self, since: pd.Timestamp, until: pd.Timestamp) -> np.ndarray:
+        """Codes of who bought from a moment on and before another."""
+        lines = self.lines
+        chosen = lines["bought"] & (lines["time"] >= _moment(since)) & (lines["time"] < _moment(until))
+        return np.unique(lines["code"][chosen])
 
     def outcome(
         self, people: People, day: pd.Timestamp, gap_until: pd.Timestamp, outcome_until: pd.Timestamp
     ) -> tuple[np.ndarray, np.ndarray]:
         """1, 0 or NaN, and who left within the gap; of what is not known yet, nobody left."""
         if not self.dated:
-            after, until = _moment(gap_until + pd.Timedelta(days=1)), _moment(outcome_until + pd.Timedelta(days=1))
-            lines = self.lines
-            bought = lines["bought"] & (lines["time"] >= after) & (lines["time"] < until)
-            happened = 1.0 - np.isin(people.codes, lines["code"][bought])
+            one = pd.Timedelta(days=1)
+            happened = 1.0 - np.isin(people.codes, self._buyers(gap_until + one, outcome_until + one))
             in_gap = np.zeros(len(people.codes), dtype=bool)
         else:
             in_gap = (people.ended <= gap_until).to_numpy()
@@ -388,6 +393,9 @@ class Sources:
             return 12 * self.memberships["monthly_fee"].to_numpy(dtype=float, na_value=np.nan)[rows]
         if self.lines is None:
             return np.full(len(people.codes), np.nan)
+        return self._spent_in_year(people, day)
+
+    def _spent_in_year(self, people: People, day: pd.Timestamp) -> np.ndarray:
         lines = self.lines
         year = (lines["time"] < _moment(day)) & (lines["time"] >= _moment(day - pd.Timedelta(days=_YEAR_DAYS)))
         spent = np.bincount(lines["code"][year], lines["amount"][year], minlength=len(self.customers))
@@ -438,6 +446,17 @@ class Sources:
     def _month_features(self, people: People, day: pd.Timestamp, windows: Windows) -> tuple[dict, np.ndarray]:
         if self.months is None:
             return {}, np.zeros(0, dtype=np.int64)
+        means, newest = self._month_means(people, day)
+        made: dict[str, Any] = {}
+        for name, (last, before) in means.items():
+            made[f"{name}_last_3_months"] = last
+            made[f"{name}_trend"] = np.nan_to_num(_log1p(last) - _log1p(before))
+        return made, newest
+
+    def _month_means(
+        self, people: People, day: pd.Timestamp
+    ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
+        """Of each measure the means of the last months and of those before; and the newest moment."""
         codes, months, measures = self.months
         size, now = len(self.customers), day.year * 12 + day.month - 1
         begin = np.full(size, -1, dtype=np.int64)
@@ -446,21 +465,35 @@ class Sources:
         # A month that is not over by the snapshot is not known.
         rows = np.flatnonzero((months < now) & (months >= now - 2 * RECENT_MONTHS) & (months >= begin[codes]))
         code, recent = codes[rows], months[rows] >= now - RECENT_MONTHS
-        made: dict[str, Any] = {}
+        means = {}
         for name, measure in measures.items():
             values = measure[rows]
             there = ~np.isnan(values)
-            last = _mean_by(code, values, there & recent, size)[people.codes]
-            before = _mean_by(code, values, there & ~recent, size)[people.codes]
-            made[f"{name}_last_3_months"] = last
-            made[f"{name}_trend"] = np.nan_to_num(_log1p(last) - _log1p(before))
+            last, before = (_mean_by(code, values, there & part, size)[people.codes] for part in (recent, ~recent))
+            means[name] = last, before
         newest = np.full(size, _NEVER, dtype=np.int64)
         np.maximum.at(newest, code, _month_end(months[rows]))
-        return made, newest[people.codes]
+        return means, newest[people.codes]
 
     def _line_features(self, people: People, day: pd.Timestamp, windows: Windows) -> tuple[dict, np.ndarray]:
         if self.lines is None:
             return {}, np.zeros(0, dtype=np.int64)
+        sums = self._line_sums(people, day, windows)
+        last, today = sums["last_day"], int(np.datetime64(day, "D").astype(np.int64))
+        made: dict[str, Any] = {
+            "days_since_purchase": np.where(last == _NEVER, np.nan, today - np.maximum(last, 0)),
+            "purchase_days": sums["purchase_days"].astype(float),
+            "spend": sums["spend"],
+        }
+        if "categories" in sums:
+            made["categories"] = sums["categories"].astype(float)
+        if "reduced" in sums:
+            paid = sums["paid"]
+            made["discounted_share"] = np.divide(sums["reduced"], paid, out=np.full(len(paid), np.nan), where=paid > 0)
+        return made, sums["newest"]
+
+    def _line_sums(self, people: People, day: pd.Timestamp, windows: Windows) -> dict[str, np.ndarray]:
+        """What the lines of the history add up to; of a day or moment that there is not, the lowest number."""
         size, lines = len(self.customers), self.lines
         rows = np.flatnonzero((lines["time"] < _moment(day)) & (lines["time"] >= _moment(windows.history_start(day))))
         part = {name: column[rows] for name, column in lines.items()}
@@ -470,25 +503,20 @@ class Sources:
         np.maximum.at(newest, part["code"], part["time"])
         last = np.full(size, _NEVER, dtype=np.int64)
         np.maximum.at(last, code, part["day"][bought])
-        today = int(np.datetime64(day, "D").astype(np.int64))
-        made: dict[str, Any] = {
-            "days_since_purchase": np.where(last == _NEVER, np.nan, today - np.maximum(last, 0))[people.codes]
-        }
+        sums = {"newest": newest, "last_day": last}
         first = np.ones(len(code), dtype=bool)
         first[1:] = (code[1:] != code[:-1]) | (part["day"][bought][1:] != part["day"][bought][:-1])
-        made["purchase_days"] = np.bincount(code[first], minlength=size)[people.codes].astype(float)
-        made["spend"] = np.bincount(part["code"], part["amount"], minlength=size)[people.codes]
+        sums["purchase_days"] = np.bincount(code[first], minlength=size)
+        sums["spend"] = np.bincount(part["code"], part["amount"], minlength=size)
         if "category" in part:
             kinds = part["category"][bought]
             span = int(kinds.max(initial=0)) + 1
             pairs = np.unique(code[kinds >= 0].astype(np.int64) * span + kinds[kinds >= 0])
-            made["categories"] = np.bincount(pairs // span, minlength=size)[people.codes].astype(float)
+            sums["categories"] = np.bincount(pairs // span, minlength=size)
         if "reduced" in part:
-            paid = np.bincount(code, amount, minlength=size)
-            reduced = np.bincount(code, amount * part["reduced"][bought], minlength=size)
-            share = np.divide(reduced, paid, out=np.full(size, np.nan), where=paid > 0)
-            made["discounted_share"] = share[people.codes]
-        return made, newest[people.codes]
+            sums["paid"] = np.bincount(code, amount, minlength=size)
+            sums["reduced"] = np.bincount(code, amount * part["reduced"][bought], minlength=size)
+        return {name: values[people.codes] for name, values in sums.items()}
 
     def _contact_features(self, people: People, day: pd.Timestamp, windows: Windows) -> tuple[dict, np.ndarray]:
         if self.contacts is None:
