@@ -224,10 +224,8 @@ def _estimate(fit: PathResults, quantity: str) -> np.ndarray:
 
 def _holm(p_values: np.ndarray) -> np.ndarray:
     """Holm's adjustment over the p-values that there are."""
-    from statsmodels.stats.multitest import multipletests
-
     adjusted = np.full(len(p_values), np.nan)
-    given = np.isfinite(p_values)
-    if given.any():
-        adjusted[given] = multipletests(p_values[given], method="holm")[1]
+    order = np.argsort(p_values)[: np.isfinite(p_values).sum()]
+    multiplied = p_values[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(multiplied), 1)
     return adjusted

@@ -13,6 +13,7 @@ from crm_utils.company.simulate.latents import LATENTS
 from crm_utils.errors import ConvergenceError, DataFloorError, ItemWarning, ParameterError
 from crm_utils.paths import HOME
 from crm_utils.pls import Construct, PathModel
+from crm_utils.pls.comparison import _holm
 from crm_utils.pls.groups import compare_groups
 
 QUICK = {"n_permutations": 39, "n_boot": 20, "seed": 7}
@@ -350,3 +351,10 @@ def test_a_group_in_which_estimates_are_improper_is_named(two, chain):
     data.loc[data["market"] == "strong", ["b1", "b2", "b3"]] = noise
     with pytest.raises(ConvergenceError, match=r"Group 'strong'.*use consistent=False"):
         compare_groups(chain, data, "market", consistent=True, **QUICK)
+
+
+def test_holms_adjustment_by_hand():
+    """Three p-values: the smallest times 3, the next times 2, the largest as it is, but never below one before it."""
+    adjusted = _holm(np.array([0.04, np.nan, 0.01, 0.03]))
+    np.testing.assert_allclose(adjusted, [0.06, np.nan, 0.03, 0.06])
+    assert _holm(np.array([0.9, 0.6])).tolist() == [1, 1]
