@@ -35,6 +35,7 @@ from crm_utils.churn.index_worth import (
     IndexPointWorth,
     index_point_worth,
 )
+from crm_utils.churn.large import snapshot_features_of_files
 from crm_utils.churn.panel import PanelHazard, member_panel, panel_hazard
 from crm_utils.churn.profit import (
     MaximumProfit,
@@ -159,6 +160,7 @@ __all__ = [
     "silent_customers",
     "silent_table",
     "snapshot_features",
+    "snapshot_features_of_files",
     "snapshot_stability",
     "stability_index",
     "time_split",

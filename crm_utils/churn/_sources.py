@@ -20,13 +20,13 @@ from crm_utils.survey import survey_answers, usual_constructs
 
 MEMBER, STOPPED = "left", "stopped buying"
 RECENT_MONTHS = 3
+YEAR_DAYS = 365
+NEVER = np.iinfo(np.int64).min
 _KNOWN_AT = "known_at"
 _AT_THE_END = ("ended_at", "end_reason", "churned", "tenure_months")
 _NOT_FEATURES = (CUSTOMER, "started_at", *_AT_THE_END)
 # So many ends in one month, and none in any other, are a closing date or a change of systems.
 _ENDS_FOR_A_DOUBT = 10
-_NEVER = np.iinfo(np.int64).min
-_YEAR_DAYS = 365
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ class Sources:
         table, codes = table[codes >= 0], codes[codes >= 0]
         read = {"code": codes, "time": _moments(table["started_at"])}
         read["settled"] = (
-            _moments(table["resolved_at"]) if "resolved_at" in table else np.full(len(table), _NEVER, dtype=np.int64)
+            _moments(table["resolved_at"]) if "resolved_at" in table else np.full(len(table), NEVER, dtype=np.int64)
         )
         if "is_complaint" in table:
             read["complaint"] = table["is_complaint"].to_numpy(dtype=float, na_value=0) == 1
@@ -273,7 +273,7 @@ class Sources:
         score = answers[list(items)].mean(axis=1).to_numpy(dtype=float)
         time, codes = _moments(answers["answered_at"]), self._codes(answers)
         order = np.argsort(time, kind="stable")
-        order = order[((codes >= 0) & ~np.isnan(score) & (time != _NEVER))[order]]
+        order = order[((codes >= 0) & ~np.isnan(score) & (time != NEVER))[order]]
         return codes[order], time[order], score[order]
 
     def _people(self, fields: Sequence[str]) -> tuple[pd.DataFrame, dict[str, pd.Series]] | None:
@@ -397,7 +397,7 @@ class Sources:
 
     def _spent_in_year(self, people: People, day: pd.Timestamp) -> np.ndarray:
         lines = self.lines
-        year = (lines["time"] < _moment(day)) & (lines["time"] >= _moment(day - pd.Timedelta(days=_YEAR_DAYS)))
+        year = (lines["time"] < _moment(day)) & (lines["time"] >= _moment(day - pd.Timedelta(days=YEAR_DAYS)))
         spent = np.bincount(lines["code"][year], lines["amount"][year], minlength=len(self.customers))
         return spent[people.codes]
 
@@ -471,7 +471,7 @@ class Sources:
             there = ~np.isnan(values)
             last, before = (_mean_by(code, values, there & part, size)[people.codes] for part in (recent, ~recent))
             means[name] = last, before
-        newest = np.full(size, _NEVER, dtype=np.int64)
+        newest = np.full(size, NEVER, dtype=np.int64)
         np.maximum.at(newest, code, _month_end(months[rows]))
         return means, newest[people.codes]
 
@@ -481,7 +481,7 @@ class Sources:
         sums = self._line_sums(people, day, windows)
         last, today = sums["last_day"], int(np.datetime64(day, "D").astype(np.int64))
         made: dict[str, Any] = {
-            "days_since_purchase": np.where(last == _NEVER, np.nan, today - np.maximum(last, 0)),
+            "days_since_purchase": np.where(last == NEVER, np.nan, today - np.maximum(last, 0)),
             "purchase_days": sums["purchase_days"].astype(float),
             "spend": sums["spend"],
         }
@@ -499,9 +499,9 @@ class Sources:
         part = {name: column[rows] for name, column in lines.items()}
         bought = part["bought"]
         code, amount = part["code"][bought], part["amount"][bought]
-        newest = np.full(size, _NEVER, dtype=np.int64)
+        newest = np.full(size, NEVER, dtype=np.int64)
         np.maximum.at(newest, part["code"], part["time"])
-        last = np.full(size, _NEVER, dtype=np.int64)
+        last = np.full(size, NEVER, dtype=np.int64)
         np.maximum.at(last, code, part["day"][bought])
         sums = {"newest": newest, "last_day": last}
         first = np.ones(len(code), dtype=bool)
@@ -525,20 +525,20 @@ class Sources:
         rows = np.flatnonzero((contacts["time"] < now) & (contacts["time"] >= _moment(windows.history_start(day))))
         part = {name: column[rows] for name, column in contacts.items()}
         code = part["code"]
-        newest = np.full(size, _NEVER, dtype=np.int64)
+        newest = np.full(size, NEVER, dtype=np.int64)
         np.maximum.at(newest, code, part["time"])
-        settled = (part["settled"] != _NEVER) & (part["settled"] < now)
+        settled = (part["settled"] != NEVER) & (part["settled"] < now)
         np.maximum.at(newest, code[settled], part["settled"][settled])
         made: dict[str, Any] = {"contacts": np.bincount(code, minlength=size)[people.codes].astype(float)}
         if "complaint" in part:
             complaint = part["complaint"]
             made["complaints_made"] = np.bincount(code, complaint, minlength=size)[people.codes]
-            if (contacts["settled"] != _NEVER).any():
+            if (contacts["settled"] != NEVER).any():
                 open_still = complaint & ~settled
                 made["unresolved_complaints"] = np.bincount(code, open_still, minlength=size)[people.codes]
         if "rating" in part:
             # A rating is given when the matter is settled, and not known before.
-            given = ~np.isnan(part["rating"]) & (settled | (part["settled"] == _NEVER))
+            given = ~np.isnan(part["rating"]) & (settled | (part["settled"] == NEVER))
             made["rating"] = _mean_by(code, part["rating"], given, size)[people.codes]
         return made, newest[people.codes]
 
@@ -550,7 +550,7 @@ class Sources:
         latest = _last_row(codes[:until], len(self.customers))[people.codes]
         found = latest >= 0
         made = np.where(found, score[latest] if len(score) else np.nan, np.nan)
-        return {"satisfaction": made}, np.where(found, time[latest] if len(time) else _NEVER, _NEVER)
+        return {"satisfaction": made}, np.where(found, time[latest] if len(time) else NEVER, NEVER)
 
     def _customer_features(self, people: People, day: pd.Timestamp, windows: Windows) -> tuple[dict, np.ndarray]:
         if self.people is None:
@@ -558,10 +558,10 @@ class Sources:
         table, fields = self.people
         here = table.iloc[people.codes]
         known = np.ones(len(here), dtype=bool)
-        newest = np.full(len(here), _NEVER, dtype=np.int64)
+        newest = np.full(len(here), NEVER, dtype=np.int64)
         if "joined_at" in here:
             known = ~(here["joined_at"] >= day).to_numpy(dtype=bool)
-            newest = np.where(known, _moments(here["joined_at"]), _NEVER)
+            newest = np.where(known, _moments(here["joined_at"]), NEVER)
         made: dict[str, Any] = {
             name: column.iloc[people.codes].reset_index(drop=True).where(known).array for name, column in fields.items()
         }
@@ -579,7 +579,7 @@ class Sources:
         found = place >= 0
         rows = np.where(found, ours[place] if len(ours) else 0, 0)
         made = {name: column.iloc[rows].reset_index(drop=True).where(found).array for name, column in values.items()}
-        return made, np.where(found, time[rows], _NEVER)
+        return made, np.where(found, time[rows], NEVER)
 
 
 def _overlap(window: tuple[pd.Timestamp, pd.Timestamp], first: pd.Timestamp, last: pd.Timestamp) -> float:

@@ -230,10 +230,16 @@ def snapshot_features(
     sources = Sources(where, company, steps, fixed, customer_fields, extra)
     problems: list[str] = []
     day = as_day(snapshot, "snapshot", problems)
-    windows = _windows(sources, gap_days, outcome_days, gap_months, outcome_months, history_days, problems)
-    if not problems and day > sources.as_of:
-        problems.append(f"snapshot must not be after the day of the analysis ({sources.as_of:%Y-%m-%d})")
+    windows = read_windows(gap_days, outcome_days, gap_months, outcome_months, history_days, problems)
     raise_problems(where, problems)
+    return one_snapshot(sources, day, windows)
+
+
+def one_snapshot(sources: Sources, day: pd.Timestamp, windows: Windows) -> SnapshotFeatures:
+    """Features and outcome of one day, or what is wrong with the day."""
+    where = sources.where
+    if day > sources.as_of:
+        raise_problems(where, [f"snapshot must not be after the day of the analysis ({sources.as_of:%Y-%m-%d})"])
     sources.check_extra(day)
     found = _features_on(sources, day, windows)
     if found is None:
@@ -297,7 +303,7 @@ def several_snapshots(
     sources = Sources(where, company, steps, fixed, customer_fields, extra)
     problems = count_problems("every_months", every_months, least=1)
     begin, end = as_day(first, "first", problems), as_day(last, "last", problems)
-    windows = _windows(sources, gap_days, outcome_days, gap_months, outcome_months, history_days, problems)
+    windows = read_windows(gap_days, outcome_days, gap_months, outcome_months, history_days, problems)
     if not problems and not begin <= end <= sources.as_of:
         problems.append(
             f"first must not be after last, nor last after the day of the analysis ({sources.as_of:%Y-%m-%d}); they "
@@ -323,8 +329,7 @@ def several_snapshots(
     return FeatureTable(**{**vars(table), "notes": (*table.notes, note)})
 
 
-def _windows(
-    sources: Sources,
+def read_windows(
     gap_days: int,
     outcome_days: int,
     gap_months: int | None,
@@ -332,6 +337,7 @@ def _windows(
     history_days: int,
     problems: list[str],
 ) -> Windows:
+    """Take lengths of windows; what is wrong with them is added to `problems`."""
     problems += count_problems("history_days", history_days, least=1)
     if (gap_months is None) != (outcome_months is None):
         problems.append("gap_months and outcome_months go together: give both or none")
