@@ -31,6 +31,7 @@ from crm_utils.paths import HOME
 from crm_utils.report.environment import kernel_environment
 
 _ALWAYS = (
+    "crm_utils.report.quick_nbformat",  # before whatever else imports nbformat
     "crm_utils.report.execute",
     "crm_utils.report.index",
     "crm_utils.report.overview",

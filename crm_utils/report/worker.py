@@ -145,7 +145,9 @@ def main() -> None:
     """Serve jobs until standard input ends."""
     send = _sender(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)  # whatever a library prints must not get between the events
-    import crm_utils.report.execute  # noqa: F401  (the slow imports, before the first job's clock starts)
+    # The slow imports, before the first job's clock starts.
+    import crm_utils.report.quick_nbformat  # noqa: I001  (before whatever else imports nbformat)
+    import crm_utils.report.execute  # noqa: F401
 
     jobs: queue.Queue[str] = queue.Queue()
     _end_with(sys.stdin, jobs.put)

@@ -115,8 +115,21 @@ def test_what_notebooks_and_their_chapters_import_is_found_and_nothing_else(make
 def test_the_users_settings_do_not_reach_a_kernel_but_their_thread_limit_does(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONSTARTUP", "x")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     monkeypatch.setenv("MATPLOTLIBRC", "mine")
     environment = kernel_environment(tmp_path)
     assert "PYTHONSTARTUP" not in environment
     assert environment["MATPLOTLIBRC"] == str(tmp_path / "matplotlibrc")
     assert (environment["OMP_NUM_THREADS"], environment["OPENBLAS_NUM_THREADS"]) == ("3", "1")
+
+
+def test_the_grammar_of_web_addresses_waits_until_it_is_asked():
+    code = (
+        "import sys, crm_utils.report.quick_nbformat\n"
+        "print('nbformat' in sys.modules, 'rfc3987_syntax' in sys.modules)\n"
+        "from jsonschema import Draft202012Validator as Validator\n"
+        "print([Validator.FORMAT_CHECKER.conforms(text, 'iri') for text in ('http://例え.jp/路', 'no address')])\n"
+        "print('rfc3987_syntax' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:3] == ["True False", "[True, False]", "True"]
