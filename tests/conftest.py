@@ -1,15 +1,41 @@
 """Fixtures that several test files share."""
 
+import gc
 import os
+import sys
 from pathlib import Path
 
-import matplotlib as mpl
-import pandas as pd
-import pytest
+# Two workers of the tests with a thread for every core get in each other's way; read when numpy is imported.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+# Tests start Python some hundred times. Where it may not keep what it has compiled beside the sources, each start
+# compiles thousands of modules again: they are kept beside the environment.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(sys.prefix) / "pycache"))
+    sys.dont_write_bytecode, sys.pycache_prefix = False, os.environ["PYTHONPYCACHEPREFIX"]
 
-from crm_utils.company.public import PUBLIC_FILES
+import matplotlib as mpl  # noqa: E402
+import pandas as pd  # noqa: E402
+import pytest  # noqa: E402
+
+import crm_utils.report.quick_nbformat  # noqa: E402, F401
+from crm_utils.company.public import PUBLIC_FILES  # noqa: E402
+from crm_utils.paths import workbook_folder  # noqa: E402
+from crm_utils.report import backends  # noqa: E402
+from crm_utils.report.forge import Forge  # noqa: E402
 
 mpl.use("agg")
+
+
+def pytest_configure(config):
+    """Let workers take the files in their order: the last ones are small, and none waits for a long one at the end."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_finish():
+    """Take the thousands of collected tests and what they import out of every later collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -50,3 +76,31 @@ def order_lines():
             "unit_cost": [4.0, 2.0, 3.0, 8.0, 20.0, 1.0, 12.0, 8.0],
         }
     )
+
+
+class LentForge:
+    """A forge that a run may use and not end."""
+
+    def __init__(self, forge):
+        self.connect = forge.connect
+        self.render_cover = forge.render_cover
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(scope="module")
+def one_forge():
+    """Let the reports of a file fork their kernels from one process, which has imported everything once."""
+    forges = []
+
+    def lend(_):
+        if not forges:
+            forges.append(Forge(sorted(workbook_folder("notebooks").glob("*.ipynb"))))
+        return LentForge(forges[0])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backends, "Forge", lend)
+        yield
+    for forge in forges:
+        forge.close()

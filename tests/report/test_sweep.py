@@ -12,6 +12,7 @@ from crm_utils.report import RunInterrupted, resume_run, run_sweep
 from crm_utils.report.combinations import combination_names, swept_values
 from crm_utils.report.notebooks import read_notebook
 
+pytestmark = pytest.mark.usefixtures("one_forge")
 REGIONS = ["East", "West", '"; import os #', "a/b\n'''", "云杉", "=1+1"]
 
 
