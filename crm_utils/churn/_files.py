@@ -272,8 +272,9 @@ class Files:
         if any(kind.endswith(("WITH TIME ZONE", "TIMESTAMPTZ")) for _, kind, *_ in described):
             return self._as_loaded(name)
         names = [column.strip() for column, *_ in described]
-        header = RawFile(self.source(name), pd.DataFrame(columns=names, dtype="str"), np.zeros(0, dtype=int), None)
-        if problems := check_files(name, [header], settings, self.settings.survey).problems:
+        used = [column for column in names if column in self._contract(name) or column in settings.columns.values()]
+        # All names serve only to find the nearest to one that is not there.
+        if self._header_problems(name, used) and (problems := self._header_problems(name, names)):
             raise ContractError(problems)
         by_file = {file_name: contract_name for contract_name, file_name in settings.columns.items()}
         contract_names = [by_file.get(column, column) for column in names]
@@ -285,6 +286,10 @@ class Files:
         scan = f"(SELECT {selected} FROM {_reader(settings)})"
         rows = f"(SELECT {selected}, filename, {_row_number(settings)} AS row FROM {_reader(settings, with_rows=True)})"
         return OpenTable(name, scan, columns, types, self._contract(name), settings, rows=rows)
+
+    def _header_problems(self, name: str, columns: Sequence[str]) -> list[Problem]:
+        empty = RawFile(self.source(name), pd.DataFrame(columns=columns, dtype="str"), np.zeros(0, dtype=int), None)
+        return check_files(name, [empty], self.settings.tables[name], self.settings.survey).problems
 
     def _contract(self, name: str) -> dict[str, Column]:
         contract = dict(TABLES[name].columns)
