@@ -33,7 +33,6 @@ LARGE = ("customers", "memberships", "member_months", "order_lines", "interactio
 IDS = ("customer_id", "interaction_id", "response_id")
 FILES, TABLES = "snapshot_features_of_files", "snapshot_features(load_company)"
 DOCS = Path(__file__).parents[1] / "docs"
-TARGET = "Target: a million members in under a minute."
 
 
 def copied(company: Path, copies: int, folder: Path) -> Path:
@@ -127,7 +126,7 @@ def write_docs(results: list[dict[str, Any]], verdict: str) -> None:
 
 {verdict}
 
-{TARGET} Seconds are of one run, from the files to the features, the outcome and the value at
+Seconds are of one run, from the files to the features, the outcome and the value at
 risk; processor seconds are those of all threads together, which other work on the machine does not lengthen much; peak
 memory is of the whole process. The way through memory also holds every row of these tables to the contract, the way
 through files what `snapshot_features_of_files` lists. Made by `python benchmarks/bench_churn_features.py --write` on
@@ -174,8 +173,15 @@ def main() -> None:
             results += of_company
             shutil.rmtree(folder)
     verdict = f"Same numbers by both ways wherever both ran: {'yes' if all(agree) else 'NO'}."
+    for result in results:
+        if result["name"] == FILES and result["members"] >= 1_000_000:
+            met = "met" if result["seconds"] < 60 else "missed in this run"
+            verdict += (
+                f" A million members from files in under a minute: {met} ({result['seconds']:.0f} seconds, "
+                f"{result['busy']:.0f} of processors)."
+            )
     print(table(results))
-    print(f"\n{verdict} {TARGET} {machine()}.")
+    print(f"\n{verdict} {machine()}.")
     if arguments.write:
         write_docs(results, verdict)
 
