@@ -547,9 +547,10 @@ class Sources:
             return {}, np.zeros(0, dtype=np.int64)
         codes, time, score = self.survey
         until = np.searchsorted(time, _moment(day), side="left")
+        # One answer is noisy, and what makes people stay is the satisfaction of all their time.
+        made = _mean_by(codes[:until], score[:until], np.ones(until, dtype=bool), len(self.customers))[people.codes]
         latest = _last_row(codes[:until], len(self.customers))[people.codes]
         found = latest >= 0
-        made = np.where(found, score[latest] if len(score) else np.nan, np.nan)
         return {"satisfaction": made}, np.where(found, time[latest] if len(time) else NEVER, NEVER)
 
     def _customer_features(self, people: People, day: pd.Timestamp, windows: Windows) -> tuple[dict, np.ndarray]:

@@ -207,8 +207,8 @@ def snapshot_features(
         snapshot that are over) and ``<measure>_trend`` (log of 1 + that mean, less the same for the three months
         before; 0 where there are none); from ``order_lines`` ``days_since_purchase``, ``purchase_days``, ``spend``,
         ``categories``, ``discounted_share``; from ``interactions`` ``contacts``, ``complaints_made``,
-        ``unresolved_complaints``, ``rating``; ``satisfaction``, the newest answer's mean; ``age`` and the columns of
-        `customer_fields`.
+        ``unresolved_complaints``, ``rating``; ``satisfaction``, the mean of all answers so far; ``age`` and the columns
+        of `customer_fields`.
 
     Raises
     ------

@@ -55,6 +55,25 @@ class TestLogistic:
             assert found.loc[term, "std_error"] == pytest.approx(peer.bse[position], rel=2e-3)
             assert found.loc[term, ["low", "high"]].tolist() == pytest.approx(peer.conf_int()[position], abs=2e-3)
 
+    def test_skewed_amounts_go_in_as_logarithms(self):
+        rng = np.random.default_rng(4)
+        table = pd.DataFrame({"spend": rng.lognormal(3, 1.2, 4000), "age": rng.normal(45, 12, 4000)})
+        chance = 1 / (1 + np.exp(-(2 - 0.9 * np.log1p(table["spend"]))))
+        table["outcome"] = (rng.random(4000) < chance).astype(int)
+        warning = early_warning(table, ridge=1e-9)
+        logs = np.log1p(table["spend"])
+        scaled = pd.DataFrame({"spend": (logs - logs.mean()) / logs.std(ddof=0), "age": table["age"]})
+        peer = sm.Logit(table["outcome"], sm.add_constant(scaled)).fit(disp=0)
+        found = warning.coefficients.set_index("term")
+        assert found.loc["spend", "coefficient"] == pytest.approx(peer.params["spend"], abs=1e-4)
+        assert found.loc["spend", "per"] == f"(1 + x) × {np.exp(logs.std(ddof=0)):.2g}"
+        assert found.loc["age", "per"].endswith(" more")
+        # Beyond what training had, the law goes on, and below zero nothing breaks.
+        beyond = pd.DataFrame({"spend": [1e5, -3.0], "age": 45.0})
+        expected = 2 - 0.9 * np.log1p(1e5)
+        assert np.log(warning.predict(beyond).iloc[0]) == pytest.approx(expected, abs=0.9)
+        assert np.isfinite(warning.log_odds(beyond)).all()
+
     def test_a_flag_is_yes_against_no(self):
         table = made().assign(member=lambda rows: (rows["noise"] > 0.8).astype(float))[["member", "outcome"]]
         table["outcome"] = (np.random.default_rng(1).random(len(table)) < 0.2 + 0.3 * table["member"]).astype(int)
