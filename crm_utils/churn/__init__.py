@@ -43,6 +43,7 @@ from crm_utils.churn.profit import (
     expected_gain,
     maximum_profit,
     plot_profit_curve,
+    profit_at_threshold,
     profit_curve,
     profit_curve_table,
 )
@@ -149,6 +150,7 @@ __all__ = [
     "plot_profit_curve",
     "plot_retention_triangle",
     "plot_silent",
+    "profit_at_threshold",
     "profit_curve",
     "profit_curve_table",
     "random_split",

@@ -222,7 +222,6 @@ def campaign_profit(
     offer_cost: float,
     acceptance: float,
     share: float | Sequence[float] | None = None,
-    threshold: float | None = None,
     rank_by: str = "probability",
 ) -> pd.DataFrame:
     """Work out what contacting the customers most likely to leave would have earned in a finished period.
@@ -253,9 +252,6 @@ def campaign_profit(
         Share γ of contacted leavers who take the offer and stay, 0–1.
     share : float or sequence of float, optional
         Shares of customers to contact, 0–1, the likeliest to leave first. Default: tenths.
-    threshold : float, optional
-        Instead of `share`, contact everybody with at least this probability: for a threshold that was chosen on an
-        earlier period.
     rank_by : {"probability", "expected_gain"}, default "probability"
         What decides who comes first. "expected_gain" takes the value into account, by `expected_gain`.
 
@@ -296,13 +292,9 @@ def campaign_profit(
     0        2.0   15.0    45.0
     """
     where, problems = "campaign_profit", []
-    if share is not None and threshold is not None:
-        problems.append("give share or threshold, not both")
     shares = np.arange(1, 11) / 10 if share is None else as_numbers(np.atleast_1d(share), "share", problems)
     if ((shares < 0) | (shares > 1)).any():
         problems.append(f"share must lie between 0 and 1, and is {share!r}")
-    if threshold is not None:
-        problems += share_problems("threshold", threshold)
     campaign = _read_campaign(
         where,
         problems,
@@ -314,15 +306,10 @@ def campaign_profit(
         acceptance=acceptance,
         rank_by=rank_by,
     )
-    if threshold is None:
-        contacted = shares * campaign.size
-        totals = [campaign.at(contacted, part) for part in (campaign.scored.outcome, campaign.spent, campaign.gain)]
-    else:
-        # Not the first so many: by expected gain, those above a probability are not the first.
-        inside = as_numbers(probability, "probability", [])[campaign.scored.order] >= threshold
-        contacted = np.array([float(inside.sum())])
-        totals = [np.array([part @ inside]) for part in (campaign.scored.outcome, campaign.spent, campaign.gain)]
-    churners, spent, profit = totals
+    contacted = shares * campaign.size
+    churners, spent, profit = (
+        campaign.at(contacted, part) for part in (campaign.scored.outcome, campaign.spent, campaign.gain)
+    )
     return pd.DataFrame(
         {
             "share_contacted": contacted / campaign.size,
@@ -331,6 +318,99 @@ def campaign_profit(
             "spent": spent,
             "profit": profit,
             "profit_per_customer": profit / campaign.size,
+        }
+    )
+
+
+def profit_at_threshold(
+    probability: Any,
+    outcome: Any,
+    *,
+    threshold: float,
+    value: Any,
+    contact_cost: float,
+    offer_cost: float,
+    acceptance: float,
+    capacity: int | None = None,
+    level: float = 0.95,
+    n_boot: int = 500,
+    seed: int = 7,
+) -> pd.Series:
+    """Work out what contacting everybody from a probability on earns, where the probability was fixed beforehand.
+
+    On the customers that a threshold was chosen on, its profit is too good. On others it is not.
+
+    Parameters
+    ----------
+    probability, outcome, value, contact_cost, offer_cost, acceptance
+        As for `campaign_profit`.
+    threshold : float
+        Contact everybody with at least this probability, 0–1, as `maximum_profit` found it in an earlier period.
+    capacity : int, optional
+        At most so many contacts, the likeliest to leave first.
+    level : float, default 0.95
+        Confidence level.
+    n_boot : int, default 500
+        Bootstrap replicates of customers.
+    seed : int, default 7
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    pandas.Series
+        ``contacted``, ``share_contacted``, ``churners_reached``, ``spent``, ``profit``, ``profit_low``,
+        ``profit_high``: the interval is NaN where fewer than five left or stayed.
+
+    Raises
+    ------
+    ParameterError, DataFloorError
+        As for `campaign_profit`.
+
+    Examples
+    --------
+    >>> costs = {"value": 200, "contact_cost": 1, "offer_cost": 10, "acceptance": 0.3}
+    >>> found = profit_at_threshold([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0], threshold=0.5, **costs)
+    >>> found[["contacted", "profit"]].tolist()
+    [2.0, 45.0]
+    """
+    where = "profit_at_threshold"
+    problems = share_problems("threshold", threshold) + resampling_problems(n_boot, level) + seed_problems(seed)
+    if capacity is not None:
+        problems += count_problems("capacity", capacity, least=0)
+    campaign = _read_campaign(
+        where,
+        problems,
+        probability,
+        outcome,
+        value=value,
+        contact_cost=contact_cost,
+        offer_cost=offer_cost,
+        acceptance=acceptance,
+        rank_by="probability",
+    )
+    scored, size = campaign.scored, campaign.size
+    groups = np.append(False, scored.threshold >= threshold)
+
+    def contacts(times: np.ndarray | None) -> np.ndarray:
+        number = scored.running(np.ones(size), times)[groups].max(initial=0.0)
+        return np.array([number if capacity is None else min(number, capacity)])
+
+    at = contacts(None)
+    low = high = np.nan
+    if _enough(scored):
+        drawn = bootstrap(
+            lambda times: campaign.at(contacts(times), campaign.gain, times), size, n_boot=n_boot, seed=seed
+        )
+        (low,), (high,) = percentile_interval(drawn, level=level)
+    return pd.Series(
+        {
+            "contacted": at[0],
+            "share_contacted": at[0] / size,
+            "churners_reached": campaign.at(at, scored.outcome)[0],
+            "spent": campaign.at(at, campaign.spent)[0],
+            "profit": campaign.at(at, campaign.gain)[0],
+            "profit_low": low,
+            "profit_high": high,
         }
     )
 

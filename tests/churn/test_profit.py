@@ -10,6 +10,7 @@ from crm_utils.churn.profit import (
     expected_gain,
     maximum_profit,
     plot_profit_curve,
+    profit_at_threshold,
     profit_curve,
     profit_curve_table,
 )
@@ -57,11 +58,6 @@ class TestCampaignProfit:
         other = campaign_profit([0.2, 0.5, 0.5], [0, 0, 1], share=1 / 3, **PAPER)
         pd.testing.assert_frame_equal(found, other)
 
-    def test_threshold_of_an_earlier_period(self):
-        found = campaign_profit(SCORES, LEFT, threshold=0.3, **PAPER).iloc[0]
-        assert (found["contacted"], found["profit"], found["share_contacted"]) == (3, 101, 0.75)
-        assert campaign_profit(SCORES, LEFT, threshold=0.95, **PAPER)["profit"].tolist() == [0]
-
     def test_default_is_tenths(self):
         found = campaign_profit(SCORES, LEFT, **PAPER)
         np.testing.assert_allclose(found["share_contacted"], np.arange(1, 11) / 10)
@@ -77,7 +73,6 @@ class TestCampaignProfit:
                 offer_cost="x",
                 acceptance=1.5,
                 share=0.5,
-                threshold=0.2,
                 rank_by="size",
             )
         text = str(error.value)
@@ -86,7 +81,6 @@ class TestCampaignProfit:
             "offer_cost must be a number of at least 0, and is 'x'",
             "acceptance must lie between 0 and 1, and is 1.5",
             "rank_by must be one of",
-            "not both",
             "probability must lie between 0 and 1, and 1 of 3 do not (at positions 1)",
             "value must be 0 or more, and 1 are below (at positions 1)",
             "outcome must be 1 (left) or 0 (stayed)",
@@ -105,6 +99,47 @@ class TestCampaignProfit:
             campaign_profit(SCORES, LEFT, share=10, **PAPER)
         with pytest.raises(ParameterError, match="another order"):
             campaign_profit(pd.Series(SCORES), pd.Series(LEFT, index=[3, 2, 1, 0]), **PAPER)
+
+
+class TestThreshold:
+    def test_of_an_earlier_period(self):
+        found = profit_at_threshold(SCORES, LEFT, threshold=0.3, **PAPER)
+        assert (found["contacted"], found["profit"], found["share_contacted"]) == (3, 101, 0.75)
+        assert (found["churners_reached"], found["spent"]) == (2, pytest.approx(2 * 4 + 11))
+        nobody = profit_at_threshold(SCORES, LEFT, threshold=0.95, **PAPER)
+        assert (nobody["contacted"], nobody["profit"]) == (0, 0)
+        # Too few of either for an interval.
+        assert np.isnan(nobody[["profit_low", "profit_high"]].astype(float)).all()
+
+    def test_capacity_takes_the_likeliest(self):
+        assert profit_at_threshold(SCORES, LEFT, threshold=0.3, capacity=1, **PAPER)["profit"] == 56
+
+    def test_interval_is_that_of_independent_customers(self):
+        probability, left, _ = customers(900)
+        found = profit_at_threshold(probability, left, threshold=0.25, n_boot=1500, **PAPER)
+        gains = np.where(left == 1, 56, -11) * (probability >= 0.25)
+        assert found["profit"] == gains.sum()
+        reach = 1.96 * gains.std() * np.sqrt(len(gains))
+        assert found["profit_high"] - found["profit"] == pytest.approx(reach, rel=0.1)
+        assert found["profit"] - found["profit_low"] == pytest.approx(reach, rel=0.1)
+
+    def test_chosen_on_the_same_customers_it_is_too_good(self):
+        """Scores that know nothing: on others, the threshold that was best by chance earns less than it seemed to."""
+        rng = np.random.default_rng(3)
+        same, other = [], []
+        for _ in range(60):
+            probability, left, later = rng.random(200), rng.random(200) < 0.2, rng.random(200) < 0.2
+            best = maximum_profit(probability, left, n_boot=2, **PAPER)
+            same.append(best.profit)
+            threshold = 1.0 if np.isnan(best.threshold) else best.threshold
+            other.append(profit_at_threshold(probability, later, threshold=threshold, n_boot=2, **PAPER)["profit"])
+        assert np.mean(same) > np.mean(other) + 2 * np.std(other) / np.sqrt(60)
+
+    def test_unusable(self):
+        with pytest.raises(ParameterError, match="threshold must lie between 0 and 1") as error:
+            profit_at_threshold(SCORES, LEFT, threshold=30, capacity=-1, n_boot=0, **PAPER)
+        assert "capacity" in str(error.value)
+        assert "n_boot" in str(error.value)
 
 
 class TestProfitCurve:
@@ -174,8 +209,8 @@ class TestMaximumProfit:
         assert best.contacted == curve["contacted"][curve["profit"].idxmax()]
         inside = probability >= best.threshold
         assert inside.sum() == best.contacted
-        again = campaign_profit(probability, left, threshold=best.threshold, **costs)
-        assert again.loc[0, "profit"] == pytest.approx(best.profit)
+        again = profit_at_threshold(probability, left, threshold=best.threshold, **costs)
+        assert again["profit"] == pytest.approx(best.profit)
 
     def test_limits(self):
         by_capacity = maximum_profit(SCORES, LEFT, capacity=2, n_boot=20, **PAPER)
