@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _EVERYBODY = "all"
 _AT_RISK_TIMES = 6
+_AFTER_THAT = "Take only durations above that: the result is then of members who had lasted so long."
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,9 @@ def kaplan_meier(
     groups : array-like, shape (n,), optional
         Group of each; who has none is left out.
     entry : array-like of float, shape (n,), optional
-        Duration from which each was under observation (left truncation); 0 for the start.
+        Duration from which each was under observation (left truncation); 0 for the start. Who enters late counts as at
+        risk only after that. Where nobody is seen from the start, the curve is of members who had lasted until the
+        earliest entry.
     level : float, default 0.95
         Confidence level of the pointwise intervals (Greenwood's error on the scale log(−log S)) and of the median.
 
@@ -103,9 +106,11 @@ def kaplan_meier(
     Raises
     ------
     ParameterError
-        If durations are negative or not numbers, events are not True or False, or lengths differ: every problem.
+        If durations are negative or not numbers, events are not True or False, an entry is negative or not before the
+        duration, or lengths differ: every problem.
     DataFloorError
-        If nobody has left: the curve would be 1 throughout and say nothing.
+        If nobody has left: the curve would be 1 throughout and say nothing. If all who are under observation leave
+        before others enter: it would be 0 for those too.
 
     References
     ----------
@@ -128,13 +133,15 @@ def kaplan_meier(
     labels = _labels(groups, len(duration))
     if not event[labels.notna()].any():
         raise DataFloorError(f"{where} needs at least one who has left; of {labels.notna().sum():,} none has.")
-    frames, medians, ends, members = [], [], {}, {}
+    frames, medians, ends, members, emptied = [], [], {}, {}, []
     for group in _ordered(labels):
         inside = (labels == group).to_numpy(dtype=bool, na_value=False)
         times, ended, since = duration[inside], event[inside], entered[inside]
         late = np.where(since > 0, since, -1.0)  # a duration of 0 is at risk at time 0
         truncated = bool((since > 0).any())
         fit = SurvfuncRight(times, ended.astype(int), entry=late if truncated else None)
+        name = "" if groups is None else f" of group {group}"
+        emptied += _emptied_risk_sets(fit.surv_times, fit.n_risk, fit.n_events, times, name)
         low, high = _log_log_interval(fit.surv_prob, fit.surv_prob_se, level)
         start = int((since == 0).sum()) if truncated else len(times)
         frames.append(
@@ -153,6 +160,8 @@ def kaplan_meier(
         median, median_low, median_high = _median(fit, level)
         medians.append((group, len(times), int(ended.sum()), median, median_low, median_high))
         ends[group], members[group] = float(times.max()), (times, since)
+    if emptied:
+        raise DataFloorError(f"{where}: {'; '.join(emptied)}. {_AFTER_THAT}")
     return SurvivalCurves(
         pd.concat(frames, ignore_index=True),
         pd.DataFrame(medians, columns=["group", "members", "events", "median", "low", "high"]),
@@ -198,6 +207,18 @@ def read_durations(
     if not len(duration):
         raise DataFloorError(f"{where} needs members; there is none.")
     return duration, event == 1, entered
+
+
+def _emptied_risk_sets(
+    times: np.ndarray, at_risk: np.ndarray, events: np.ndarray, durations: np.ndarray, name: str = ""
+) -> list[str]:
+    """Say after which time nobody was left though others enter later, for whom nothing can then be said."""
+    last = np.flatnonzero((at_risk == events) & (times < durations.max()))[-1:]
+    return [
+        f"all members{name} under observation at a duration of {times[place]:g} ({at_risk[place]:,.0f}) left then, and "
+        f"{(durations > times[place]).sum():,} come under observation only later"
+        for place in last
+    ]
 
 
 def _labels(groups: Any, size: int) -> pd.Series:
@@ -405,7 +426,9 @@ def _curve_text(curves: SurvivalCurves, unit: str) -> str:
     return tr("Falling curves of the share still there by duration; {text}.").format(text="; ".join(texts))
 
 
-def cumulative_incidence(durations: Any, events: Any, causes: Any, *, level: float = 0.95) -> pd.DataFrame:
+def cumulative_incidence(
+    durations: Any, events: Any, causes: Any, *, entry: Any = None, level: float = 0.95
+) -> pd.DataFrame:
     """Estimate the share that has left for each reason by each time, where reasons compete (Aalen–Johansen).
 
     A curve of one reason alone, with the other leavers taken as still running, would overstate it: who has left for
@@ -417,6 +440,8 @@ def cumulative_incidence(durations: Any, events: Any, causes: Any, *, level: flo
         As for `kaplan_meier`.
     causes : array-like, shape (n,)
         Reason of each who left; missing is a reason of its own, "not stated". Not looked at for the others.
+    entry : array-like of float, shape (n,), optional
+        As for `kaplan_meier`. Without it, members seen only because they had lasted until then make shares too small.
     level : float, default 0.95
         Confidence level of the pointwise intervals, on the scale log(−log).
 
@@ -425,20 +450,22 @@ def cumulative_incidence(durations: Any, events: Any, causes: Any, *, level: flo
     pandas.DataFrame
         ``cause``, ``time``, ``events`` (of this cause at this time), ``share`` (left for this cause so far), ``low``,
         ``high``: for each cause, sorted by how many left for it, a row for time 0 and for each time at which somebody
-        left. From `statsmodels.duration.survfunc.CumIncidenceRight`.
+        left.
 
     Raises
     ------
     ParameterError
         If arguments are unusable, as for `kaplan_meier`.
     DataFloorError
-        If nobody has left.
+        If nobody has left, or all under observation leave before others enter.
 
     References
     ----------
     Aalen, O. O. & Johansen, S. (1978). An empirical transition matrix for non-homogeneous Markov chains based on
     censored observations. *Scandinavian Journal of Statistics* 5(3), 141–150.
     Marubini, E. & Valsecchi, M. G. (1995). Analysing Survival Data from Clinical Trials. Wiley, chapter 10 (errors).
+    Geskus, R. B. (2011). Cause-specific cumulative incidence estimation and the Fine and Gray model under both left
+    truncation and right censoring. *Biometrics* 67(1), 39–49 (late entry).
 
     Examples
     --------
@@ -446,35 +473,34 @@ def cumulative_incidence(durations: Any, events: Any, causes: Any, *, level: flo
     >>> shares.groupby("cause", sort=False)["share"].last().to_dict()
     {'price': 0.5, 'moved': 0.25}
     """
-    from statsmodels.duration.survfunc import CumIncidenceRight
-
     where = "cumulative_incidence"
-    duration, event, _ = read_durations(where, durations, events, level=level, causes=causes)
+    duration, event, entered = read_durations(where, durations, events, entry, level=level, causes=causes)
     if not event.any():
         raise DataFloorError(f"{where} needs at least one who has left; of {len(event):,} none has.")
     reasons = pd.Series(causes).reset_index(drop=True).astype(object)
     reasons = reasons.where(reasons.notna(), tr("not stated"))[event]
     counts = reasons.value_counts()
     names = sorted(counts.index, key=lambda name: (-counts[name], str(name)))
-    status = np.zeros(len(duration), dtype=int)
-    status[event] = pd.Index(names).get_indexer(reasons) + 1
-    with np.errstate(divide="ignore", invalid="ignore"):  # where the last of all leave, there is no error
-        fit = CumIncidenceRight(duration, status)
-    left_at = np.isin(fit.times, duration[event])
+    times, place = np.unique(duration[event], return_inverse=True)
+    left = np.zeros((len(times), len(names)))
+    np.add.at(left, (place, pd.Index(names).get_indexer(reasons)), 1)
+    gone, not_yet = (
+        np.searchsorted(np.sort(moments), times, side="left") for moments in (duration, entered[entered > 0])
+    )
+    at_risk = (entered == 0).sum() + not_yet - gone
+    if emptied := _emptied_risk_sets(times, at_risk, left.sum(axis=1), duration):
+        raise DataFloorError(f"{where}: {emptied[0]}. {_AFTER_THAT}")
+    shares, errors = _aalen_johansen(at_risk, left)
     frames = []
-    for number, name in enumerate(names):
-        share, error = fit.cinc[number][left_at], fit.cinc_se[number][left_at]
+    for name, share, error, own in zip(names, shares.T, errors.T, left.T, strict=True):
         # The interval of what is not in this share, turned round.
         low, high = _log_log_interval(1 - share, error, level)
-        own = duration[status == number + 1]
-        times = fit.times[left_at]
-        at = np.searchsorted(np.sort(own), times, side="right") - np.searchsorted(np.sort(own), times, side="left")
         frames.append(
             pd.DataFrame(
                 {
                     "cause": name,
                     "time": np.concatenate([[0.0], times]),
-                    "events": np.concatenate([[0], at]).astype(np.int64),
+                    "events": np.concatenate([[0], own]).astype(np.int64),
                     "share": np.concatenate([[0.0], share]),
                     "low": np.concatenate([[0.0], np.where(share == 0, 0.0, 1 - high)]),
                     "high": np.concatenate([[0.0], np.where(share == 0, 0.0, 1 - low)]),
@@ -482,6 +508,22 @@ def cumulative_incidence(durations: Any, events: Any, causes: Any, *, level: flo
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def _aalen_johansen(at_risk: np.ndarray, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares and their errors by time and cause, from those at risk and those who left, shape (times, causes)."""
+    size, everybody = at_risk[:, None].astype(float), left.sum(axis=1, keepdims=True)
+    before = np.concatenate([[[1.0]], np.cumprod(1 - everybody / size)[:-1, None]])
+    step = before * left / size
+    share = np.cumsum(step, axis=0)
+    # Where all leave there is no error.
+    staying = np.where(size > everybody, size - everybody, np.nan)
+    curve, own, both = everybody / (size * staying), before**2 * left * (size - left) / size**3, step / size
+    # Squares of I(t) − I(tᵢ) multiplied out, so that sums up to each t are running sums.
+    variance = share**2 * np.cumsum(curve, axis=0) - 2 * share * np.cumsum(share * curve, axis=0)
+    variance += np.cumsum(share**2 * curve, axis=0) + np.cumsum(own, axis=0)
+    variance += 2 * np.cumsum(share * both, axis=0) - 2 * share * np.cumsum(both, axis=0)
+    return share, np.sqrt(np.maximum(variance, 0))
 
 
 def cumulative_incidence_table(shares: pd.DataFrame, *, time: float | None = None) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.duration.survfunc import CumIncidenceRight
 
 from crm_utils.churn import (
     cumulative_incidence,
@@ -33,6 +34,20 @@ def trial():
             "group": ["6-MP"] * 21 + ["placebo"] * 21,
         }
     )
+
+
+def late_members(seed):
+    """Members with two reasons to leave, seen from some month on if they lasted until then."""
+    rng = np.random.default_rng(seed)
+    months, entry = rng.geometric(0.09, 2500), np.maximum(rng.integers(-5, 25, 2500), 0)
+    frame = pd.DataFrame({"months": np.minimum(months, 30), "left": months <= 30, "entry": entry})
+    frame["cause"] = np.where(rng.random(2500) < 2 / 3, "price", "moved")
+    return frame[frame["months"] > entry].reset_index(drop=True)
+
+
+@pytest.fixture
+def late():
+    return late_members(7)
 
 
 class TestKaplanMeier:
@@ -76,6 +91,19 @@ class TestKaplanMeier:
         truth = 0.9 ** np.array([5, 10, 20])
         assert ((late["low"] < truth) & (truth < late["high"])).all()
         assert (naive["low"] > truth).all()
+
+    def test_late_entry_after_all_others_left_says_nothing_about_the_late(self):
+        """Of the two seen from the start none is left at 2, where the curve would stay 0 for the others."""
+        times = {"durations": [1, 2, 5, 6, 7], "events": [1, 1, 1, 1, 0], "entry": [0, 0, 2, 3, 3]}
+        with pytest.raises(DataFloorError, match=r"all members under observation at a duration of 2 \(1\)") as caught:
+            kaplan_meier(**times)
+        assert "3 come under observation only later" in str(caught.value)
+        with pytest.raises(DataFloorError, match="members of group b under observation at a duration of 2"):
+            kaplan_meier(**{name: values * 2 for name, values in times.items()}, groups=list("accccbbbbb"))
+        with pytest.raises(DataFloorError, match="3 come under observation only later"):
+            cumulative_incidence(times["durations"], times["events"], [*"abab", None], entry=times["entry"])
+        after = kaplan_meier([5, 6, 7], [1, 1, 0], entry=[2, 3, 3]).curves
+        assert after["survival"].tolist() == pytest.approx([1, 2 / 3, 1 / 3])
 
     def test_reading_at_times(self, trial):
         curves = kaplan_meier(trial["weeks"], trial["relapse"], groups=trial["group"])
@@ -173,6 +201,76 @@ class TestCumulativeIncidence:
         curve = kaplan_meier(trial["weeks"], trial["relapse"]).curves
         np.testing.assert_allclose(shares["share"], 1 - curve["survival"])
         np.testing.assert_allclose(shares["low"][1:], 1 - curve["high"][1:], atol=1e-9)
+
+    def test_errors_are_those_of_statsmodels(self):
+        """Which knows no late entry."""
+        rng = np.random.default_rng(4)
+        durations, cause = rng.geometric(0.1, 300), rng.integers(0, 4, 300)
+        shares = cumulative_incidence(durations, cause > 0, cause)
+        with np.errstate(all="ignore"):
+            fit = CumIncidenceRight(durations, cause)
+        left_at = np.isin(fit.times, durations[cause > 0])
+        for number in (1, 2, 3):
+            found = shares[shares["cause"] == number].iloc[1:]
+            share, error = fit.cinc[number - 1][left_at], fit.cinc_se[number - 1][left_at]
+            np.testing.assert_allclose(found["share"], share)
+            inside = (share > 0) & np.isfinite(error)
+            reach = 1.959964 * error[inside] / ((1 - share) * np.abs(np.log1p(-share)))[inside]
+            np.testing.assert_allclose(found["low"][inside], 1 - (1 - share[inside]) ** np.exp(-reach), rtol=1e-6)
+            np.testing.assert_allclose(found["high"][inside], 1 - (1 - share[inside]) ** np.exp(reach), rtol=1e-6)
+
+    def test_late_entry_by_hand(self):
+        """At risk are 3, 3, 3 and 1: who enters at 1 or 2 not yet then. S: 2/3, 4/9, 8/27, 0."""
+        causes = ["price", "moved", "price", None, "moved"]
+        shares = cumulative_incidence([1, 2, 3, 3, 4], [1, 1, 1, 0, 1], causes, entry=[0, 0, 2, 0, 1])
+        found = {name: part["share"].tolist() for name, part in shares.groupby("cause")}
+        assert found["price"] == pytest.approx([0, 1 / 3, 1 / 3, 13 / 27, 13 / 27])
+        assert found["moved"] == pytest.approx([0, 0, 2 / 9, 2 / 9, 14 / 27])
+
+    def test_late_entry_adds_up_to_the_curve(self, late):
+        shares = cumulative_incidence(late["months"], late["left"], late["cause"], entry=late["entry"])
+        curve = kaplan_meier(late["months"], late["left"], entry=late["entry"]).curves.set_index("time")
+        np.testing.assert_allclose(shares.groupby("time")["share"].sum(), 1 - curve["survival"], atol=1e-12)
+        single = cumulative_incidence(late["months"], late["left"], np.repeat("x", len(late)), entry=late["entry"])
+        np.testing.assert_allclose(single["low"][1:], 1 - curve["high"][1:], atol=1e-9)
+        np.testing.assert_allclose(single["high"][1:], 1 - curve["low"][1:], atol=1e-9)
+
+    def test_members_split_in_two_stretches_tell_the_same(self, late):
+        """Watched from entry to a month between, and from there on: the same months of the same members."""
+        between = late["entry"] + (late["months"] - late["entry"]) // 2
+        cut = late[between > late["entry"]]
+        between = between[cut.index]
+        pieces = pd.concat([
+            late.drop(index=cut.index), cut.assign(months=between, left=False), cut.assign(entry=between)
+        ])  # fmt: skip
+        whole = cumulative_incidence(late["months"], late["left"], late["cause"], entry=late["entry"])
+        pieces = pieces.reset_index(drop=True)
+        parts = cumulative_incidence(pieces["months"], pieces["left"], pieces["cause"], entry=pieces["entry"])
+        assert len(cut) > 100
+        pd.testing.assert_frame_equal(parts, whole)
+
+    def test_late_entry_recovers_what_was_planted(self):
+        """Monthly hazards 0.06 (price) and 0.03 (moved): shares 2/3 and 1/3 of 1 − 0.91^t."""
+        covered = []
+        for seed in range(60):
+            late = late_members(seed)
+            shares = cumulative_incidence(late["months"], late["left"], late["cause"], entry=late["entry"])
+            at = shares[shares["time"].isin([6, 18])].set_index(["cause", "time"])
+            truth = {(cause, time): part * (1 - 0.91**time) for cause, part in (("price", 2 / 3), ("moved", 1 / 3))
+                     for time in (6, 18)}  # fmt: skip
+            covered += [at.loc[key, "low"] <= true <= at.loc[key, "high"] for key, true in truth.items()]
+            naive = cumulative_incidence(late["months"], late["left"], late["cause"])
+            naive = naive[naive["time"].isin([6, 18])].set_index(["cause", "time"])
+            assert all(naive.loc[key, "high"] < true for key, true in truth.items())
+        assert 0.9 <= np.mean(covered) <= 0.99
+
+    def test_late_entry_unusable(self):
+        with pytest.raises(
+            ParameterError, match=r"entry must be from 0 to below the duration, and 2 are not \(at positions 0, 1\)"
+        ):
+            cumulative_incidence([3, 2, 4], [1, 1, 1], list("aba"), entry=[-1, 2, 0])
+        with pytest.raises(ParameterError, match="one value for each"):
+            cumulative_incidence([3, 2], [1, 1], ["a", "b"], entry=[0])
 
     def test_floor(self):
         with pytest.raises(DataFloorError, match="of 2 none has"):
