@@ -43,9 +43,9 @@ from crm_utils.churn.profit import (
     expected_gain,
     maximum_profit,
     plot_profit_curve,
-    profit_at_threshold,
     profit_curve,
     profit_curve_table,
+    profit_of_calls,
 )
 from crm_utils.churn.rates import (
     absolute_relative_churn,
@@ -150,9 +150,9 @@ __all__ = [
     "plot_profit_curve",
     "plot_retention_triangle",
     "plot_silent",
-    "profit_at_threshold",
     "profit_curve",
     "profit_curve_table",
+    "profit_of_calls",
     "random_split",
     "reasons",
     "repurchase_triangle",

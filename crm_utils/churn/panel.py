@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import as_numbers, count_problems, first_rows, level_problems, missing_columns, raise_problems
-from crm_utils.churn.cox import cox_model, draw_ratios
+from crm_utils.churn.cox import CoxResults, cox_model, draw_ratios
 from crm_utils.churn.spells import calendar_periods, period_starts, read_spells
 from crm_utils.errors import ConvergenceError, DataFloorError
 from crm_utils.intervals import person_codes
@@ -262,6 +262,8 @@ class PanelHazard:
         them to its baseline.
     level : float
         Confidence level.
+    cox : CoxResults or None
+        Cox's model, for its test of proportional hazards; None where all covariates are in its baseline.
     """
 
     coefficients: pd.DataFrame
@@ -272,6 +274,7 @@ class PanelHazard:
     left_out: int
     not_in_cox: tuple[str, ...]
     level: float
+    cox: CoxResults | None = None
 
     def summary_frame(self, model: str | None = None) -> pd.DataFrame:
         """Coefficients of both models, or of one ("monthly hazard" or "Cox")."""
@@ -421,7 +424,7 @@ def panel_hazard(
     fixed = tuple(name for name in names if used.groupby(tenure_col)[name].nunique().max() < 2)
     moving = [name for name in names if name not in fixed]
     monthly = _monthly(where, used, names, link, level, customer_col, event_col)
-    frames = [monthly.assign(model=MONTHLY)]
+    frames, cox = [monthly.assign(model=MONTHLY)], None
     if moving:
         rows = used.assign(_start=used[tenure_col] - 1)
         cox = cox_model(rows, tenure_col, event_col, moving, entry_col="_start", clusters=customer_col, level=level)
@@ -439,6 +442,7 @@ def panel_hazard(
         left_out=int((~complete).sum()),
         not_in_cox=fixed,
         level=level,
+        cox=cox,
     )
 
 

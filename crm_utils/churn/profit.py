@@ -322,32 +322,28 @@ def campaign_profit(
     )
 
 
-def profit_at_threshold(
-    probability: Any,
+def profit_of_calls(
+    called: Any,
     outcome: Any,
     *,
-    threshold: float,
     value: Any,
     contact_cost: float,
     offer_cost: float,
     acceptance: float,
-    capacity: int | None = None,
     level: float = 0.95,
     n_boot: int = 500,
     seed: int = 7,
 ) -> pd.Series:
-    """Work out what contacting everybody from a probability on earns, where the probability was fixed beforehand.
+    """Work out what contacting customers earns whom a rule picked that was fixed beforehand.
 
-    On the customers that a threshold was chosen on, its profit is too good. On others it is not.
+    On the customers that a rule was chosen on, its profit is too good. On others it is not.
 
     Parameters
     ----------
-    probability, outcome, value, contact_cost, offer_cost, acceptance
+    called : array-like of bool, shape (n,)
+        Whom the rule picks, such as those above the threshold that `maximum_profit` found in an earlier period.
+    outcome, value, contact_cost, offer_cost, acceptance
         As for `campaign_profit`.
-    threshold : float
-        Contact everybody with at least this probability, 0–1, as `maximum_profit` found it in an earlier period.
-    capacity : int, optional
-        At most so many contacts, the likeliest to leave first.
     level : float, default 0.95
         Confidence level.
     n_boot : int, default 500
@@ -369,18 +365,19 @@ def profit_at_threshold(
     Examples
     --------
     >>> costs = {"value": 200, "contact_cost": 1, "offer_cost": 10, "acceptance": 0.3}
-    >>> found = profit_at_threshold([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0], threshold=0.5, **costs)
-    >>> found[["contacted", "profit"]].tolist()
+    >>> profit_of_calls([True, True, False, False], [1, 0, 1, 0], **costs)[["contacted", "profit"]].tolist()
     [2.0, 45.0]
     """
-    where = "profit_at_threshold"
-    problems = share_problems("threshold", threshold) + resampling_problems(n_boot, level) + seed_problems(seed)
-    if capacity is not None:
-        problems += count_problems("capacity", capacity, least=0)
+    where = "profit_of_calls"
+    problems = resampling_problems(n_boot, level) + seed_problems(seed)
+    picked = as_numbers(called, "called", problems)
+    if (bad := np.isfinite(picked) & ~np.isin(picked, (0, 1))).any():
+        problems.append(f"called must be True or False, and {bad.sum():,} are neither (at positions {first_rows(bad)})")
+    problems += index_problems(called=called, outcome=outcome)
     campaign = _read_campaign(
         where,
         problems,
-        probability,
+        np.where(np.isin(picked, (0, 1)), picked, 0.0),
         outcome,
         value=value,
         contact_cost=contact_cost,
@@ -388,27 +385,19 @@ def profit_at_threshold(
         acceptance=acceptance,
         rank_by="probability",
     )
-    scored, size = campaign.scored, campaign.size
-    groups = np.append(False, scored.threshold >= threshold)
-
-    def contacts(times: np.ndarray | None) -> np.ndarray:
-        number = scored.running(np.ones(size), times)[groups].max(initial=0.0)
-        return np.array([number if capacity is None else min(number, capacity)])
-
-    at = contacts(None)
+    inside = picked[campaign.scored.order]
+    gains = inside * campaign.gain
     low = high = np.nan
-    if _enough(scored):
-        drawn = bootstrap(
-            lambda times: campaign.at(contacts(times), campaign.gain, times), size, n_boot=n_boot, seed=seed
-        )
+    if _enough(campaign.scored):
+        drawn = bootstrap(lambda times: np.array([times @ gains]), campaign.size, n_boot=n_boot, seed=seed)
         (low,), (high,) = percentile_interval(drawn, level=level)
     return pd.Series(
         {
-            "contacted": at[0],
-            "share_contacted": at[0] / size,
-            "churners_reached": campaign.at(at, scored.outcome)[0],
-            "spent": campaign.at(at, campaign.spent)[0],
-            "profit": campaign.at(at, campaign.gain)[0],
+            "contacted": inside.sum(),
+            "share_contacted": inside.mean(),
+            "churners_reached": inside @ campaign.scored.outcome,
+            "spent": inside @ campaign.spent,
+            "profit": gains.sum(),
             "profit_low": low,
             "profit_high": high,
         }

@@ -559,7 +559,7 @@ def _coefficients(
     terms = _terms(pipeline, numeric, [name for name in names if name not in numeric])
     number = (terms["term"] == terms["feature"]) & ~terms["term"].isin(flags)
     more = terms["spread"].map(tr("{:.3g} more").format)
-    times = np.exp(terms["spread"]).map(tr("(1 + x) × {:.2g}").format)
+    times = np.exp(terms["spread"].where(terms["log"])).map(tr("(1 + x) × {:.2g}").format)
     per = times.where(terms["log"], more).where(number, tr("yes"))
     # A flag is standardised too, and a reader wants yes against no.
     step = terms["spread"].where(~number, 1.0).fillna(1.0).to_numpy()

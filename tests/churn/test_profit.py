@@ -10,9 +10,9 @@ from crm_utils.churn.profit import (
     expected_gain,
     maximum_profit,
     plot_profit_curve,
-    profit_at_threshold,
     profit_curve,
     profit_curve_table,
+    profit_of_calls,
 )
 from crm_utils.errors import DataFloorError, ParameterError
 from crm_utils.plotting import alt_text
@@ -101,29 +101,31 @@ class TestCampaignProfit:
             campaign_profit(pd.Series(SCORES), pd.Series(LEFT, index=[3, 2, 1, 0]), **PAPER)
 
 
-class TestThreshold:
-    def test_of_an_earlier_period(self):
-        found = profit_at_threshold(SCORES, LEFT, threshold=0.3, **PAPER)
+class TestCalls:
+    def test_a_rule_of_an_earlier_period(self):
+        found = profit_of_calls(np.array(SCORES) >= 0.3, LEFT, **PAPER)
         assert (found["contacted"], found["profit"], found["share_contacted"]) == (3, 101, 0.75)
         assert (found["churners_reached"], found["spent"]) == (2, pytest.approx(2 * 4 + 11))
-        nobody = profit_at_threshold(SCORES, LEFT, threshold=0.95, **PAPER)
+        nobody = profit_of_calls([0, 0, 0, 0], LEFT, **PAPER)
         assert (nobody["contacted"], nobody["profit"]) == (0, 0)
         # Too few of either for an interval.
         assert np.isnan(nobody[["profit_low", "profit_high"]].astype(float)).all()
 
-    def test_capacity_takes_the_likeliest(self):
-        assert profit_at_threshold(SCORES, LEFT, threshold=0.3, capacity=1, **PAPER)["profit"] == 56
+    def test_each_customer_has_a_value(self):
+        found = profit_of_calls([True, False, False, True], LEFT, **PAPER | {"value": [100.0, 5.0, 7.0, 900.0]})
+        assert found["profit"] == pytest.approx(0.3 * (100 - 10) - 1 - 11)
 
     def test_interval_is_that_of_independent_customers(self):
         probability, left, _ = customers(900)
-        found = profit_at_threshold(probability, left, threshold=0.25, n_boot=1500, **PAPER)
-        gains = np.where(left == 1, 56, -11) * (probability >= 0.25)
+        called = probability >= 0.25
+        found = profit_of_calls(called, left, n_boot=1500, **PAPER)
+        gains = np.where(left == 1, 56, -11) * called
         assert found["profit"] == gains.sum()
-        reach = 1.96 * gains.std() * np.sqrt(len(gains))
-        assert found["profit_high"] - found["profit"] == pytest.approx(reach, rel=0.1)
-        assert found["profit"] - found["profit_low"] == pytest.approx(reach, rel=0.1)
+        width = 2 * 1.96 * gains.std() * np.sqrt(len(gains))
+        assert found["profit_high"] - found["profit_low"] == pytest.approx(width, rel=0.1)
+        assert found["profit_low"] < found["profit"] < found["profit_high"]
 
-    def test_chosen_on_the_same_customers_it_is_too_good(self):
+    def test_a_threshold_chosen_on_the_same_customers_is_too_good(self):
         """Scores that know nothing: on others, the threshold that was best by chance earns less than it seemed to."""
         rng = np.random.default_rng(3)
         same, other = [], []
@@ -131,15 +133,16 @@ class TestThreshold:
             probability, left, later = rng.random(200), rng.random(200) < 0.2, rng.random(200) < 0.2
             best = maximum_profit(probability, left, n_boot=2, **PAPER)
             same.append(best.profit)
-            threshold = 1.0 if np.isnan(best.threshold) else best.threshold
-            other.append(profit_at_threshold(probability, later, threshold=threshold, n_boot=2, **PAPER)["profit"])
+            called = np.zeros(200) if np.isnan(best.threshold) else probability >= best.threshold
+            other.append(profit_of_calls(called, later, n_boot=2, **PAPER)["profit"])
         assert np.mean(same) > np.mean(other) + 2 * np.std(other) / np.sqrt(60)
 
     def test_unusable(self):
-        with pytest.raises(ParameterError, match="threshold must lie between 0 and 1") as error:
-            profit_at_threshold(SCORES, LEFT, threshold=30, capacity=-1, n_boot=0, **PAPER)
-        assert "capacity" in str(error.value)
+        with pytest.raises(ParameterError, match="called must be True or False, and 1 are neither") as error:
+            profit_of_calls([1, 0, 0.4, 1], LEFT, n_boot=0, **PAPER)
         assert "n_boot" in str(error.value)
+        with pytest.raises(ParameterError, match="outcome 4"):
+            profit_of_calls([1, 0], LEFT, **PAPER)
 
 
 class TestProfitCurve:
@@ -209,7 +212,7 @@ class TestMaximumProfit:
         assert best.contacted == curve["contacted"][curve["profit"].idxmax()]
         inside = probability >= best.threshold
         assert inside.sum() == best.contacted
-        again = profit_at_threshold(probability, left, threshold=best.threshold, **costs)
+        again = profit_of_calls(inside, left, **costs)
         assert again["profit"] == pytest.approx(best.profit)
 
     def test_limits(self):
