@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import as_numbers, first_rows, level_problems, missing_columns, raise_problems
+from crm_utils.checks import as_numbers, count_problems, first_rows, level_problems, missing_columns, raise_problems
 from crm_utils.churn.concordance import Concordance, concordance_index
-from crm_utils.errors import ConvergenceError, DataFloorError
+from crm_utils.errors import ConvergenceError, DataFloorError, did_you_mean
 from crm_utils.intervals import person_codes
-from crm_utils.language import tr
-from crm_utils.plotting import PALETTE, describe, draw_intervals, new_axes
+from crm_utils.language import plain_zero, tr
+from crm_utils.plotting import MUTED, PALETTE, describe, draw_intervals, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _TIES = ("efron", "breslow")
 _TRANSFORMS = ("km", "rank", "identity", "log")
 _EVENTS_A_COVARIATE = 5
+_EVENTS_A_DOT, _MOST_DOTS = 10, 40
 # A step of ten on the log scale of a standardised covariate: the likelihood has no maximum.
 _SEPARATED = 10.0
 
@@ -194,7 +195,7 @@ class CoxResults:
     def scaled_residuals(self) -> pd.DataFrame:
         """Scaled Schoenfeld residuals plus the coefficient, one row an event: ``time`` and a column a covariate.
 
-        A smooth line through a column shows how the coefficient changes over time.
+        A smooth line through a column, as `coefficient_over_time` has it, shows how the coefficient changes over time.
         """
         residuals, times = _schoenfeld(self._data, self.params.to_numpy(), self.ties)
         scaled = len(times) * residuals @ self._data.model_variance + self.params.to_numpy()
@@ -216,6 +217,174 @@ class CoxResults:
             The axes.
         """
         return draw_ratios(self.coefficients, tr("hazard ratio per unit"), tr("Who leaves sooner"), ax)
+
+    def coefficient_over_time(
+        self, covariate: str | None = None, *, transform: str = "km", knots: int = 4
+    ) -> pd.DataFrame:
+        """Smooth the scaled Schoenfeld residuals of a covariate: how its coefficient changes over time.
+
+        A natural cubic spline in the transformed time is fitted to the residuals plus the coefficient. Where the
+        hazards are proportional, each of these has the variance of the coefficient times the number of events, and
+        the interval follows from that.
+
+        Parameters
+        ----------
+        covariate : str, optional
+            Which one. Default: the one with the smallest p-value in `proportional_hazards`.
+        transform : {"km", "rank", "identity", "log"}, default "km"
+            Scale of time, as in `proportional_hazards`.
+        knots : int, default 4
+            Knots of the spline, from 2 (a straight line), at even shares of the events; with ties there are fewer.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a time with events: ``time``, ``events``, ``coefficient`` (smooth), ``low``, ``high`` (pointwise, at
+            the level of the model). ``attrs["covariate"]`` says of which.
+
+        Raises
+        ------
+        ParameterError
+            If the covariate is none of the model's, or an option is unusable: every problem.
+        DataFloorError
+            If all events are at one time.
+
+        References
+        ----------
+        Grambsch, P. M. & Therneau, T. M. (1994). *Biometrika* 81(3), 515–526. Therneau, T. M. & Grambsch, P. M. (2000).
+        Modeling Survival Data: Extending the Cox Model. Springer, section 6.2, as ``plot.cox.zph`` of R's survival.
+
+        Examples
+        --------
+        The effect of a discount on new members ends after six months.
+
+        >>> rng = np.random.default_rng(7)
+        >>> discount, months = rng.integers(0, 2, 2000), rng.exponential(20, 2000)
+        >>> early = rng.exponential(20 * np.exp(discount))
+        >>> months = np.ceil(np.where(early < 6, early, 6 + months))
+        >>> frame = pd.DataFrame({"discount": discount, "months": months, "left": True})
+        >>> curve = cox_model(frame, "months", "left", ["discount"]).coefficient_over_time()
+        >>> curve["coefficient"].iloc[[0, -1]].round(1).tolist()
+        [-1.1, -0.2]
+        """
+        from scipy.interpolate import CubicSpline
+        from scipy.stats import norm
+
+        where = "CoxResults.coefficient_over_time"
+        problems = self._covariate_problems(covariate) + count_problems("knots", knots, least=2)
+        if transform not in _TRANSFORMS:
+            problems.append(f"transform must be one of {list(_TRANSFORMS)}, and is {transform!r}")
+        raise_problems(where, problems)
+        residuals, times = _schoenfeld(self._data, self.params.to_numpy(), self.ties)
+        scale = _time_scale(self._data, times, transform)
+        # Knots at times of events, so that each of them is known.
+        ends = np.unique(np.quantile(scale, np.linspace(0, 1, knots), method="closest_observation"))
+        if len(ends) < 2:
+            raise DataFloorError(f"{where} needs events at two times at least; all are at one.")
+        name = self._least_proportional(transform) if covariate is None else covariate
+        number, events, variance = self.params.index.get_loc(name), len(times), self._data.model_variance
+        basis = CubicSpline(ends, np.eye(len(ends)), bc_type="natural")(scale)
+        q = np.linalg.qr(basis)[0]
+        along = events * residuals @ variance[:, number] + self.params[name]
+        moments, first, count = np.unique(times, return_index=True, return_counts=True)
+        smooth = q[first] @ (q.T @ along)
+        error = np.sqrt(events * variance[number, number] * (q[first] ** 2).sum(axis=1))
+        reach = norm.ppf((1 + self.level) / 2) * error
+        table = pd.DataFrame(
+            {
+                "time": moments,
+                "events": count,
+                "coefficient": smooth,
+                "low": smooth - reach,
+                "high": smooth + reach,
+            }
+        )
+        table.attrs["covariate"] = name
+        return table
+
+    def plot_proportional_hazards(
+        self, covariate: str | None = None, *, unit: str = "months", transform: str = "km", ax: Axes | None = None
+    ) -> Axes:
+        """Draw how the coefficient of a covariate changes over time; `coefficient_over_time` holds the numbers.
+
+        Dots are scaled Schoenfeld residuals plus the coefficient, each the mean of ten or so who left about then:
+        single ones of a flag lie in two bands far from the line. Where the smooth line goes up or down beyond its band,
+        the hazards are not proportional. The title says so where the test of `proportional_hazards` does; where the
+        covariate was chosen for its p-value, that is multiplied by the number of covariates (Bonferroni).
+
+        Parameters
+        ----------
+        covariate : str, optional
+            Which one. Default: the one with the smallest p-value.
+        unit : str, default "months"
+            Unit of the durations, for the axis.
+        transform : {"km", "rank", "identity", "log"}, default "km"
+            Scale of time of the test and the smooth.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        ParameterError, DataFloorError
+            As `coefficient_over_time`.
+        """
+        curve = self.coefficient_over_time(covariate, transform=transform)
+        name = curve.attrs["covariate"]
+        test = self.proportional_hazards(transform).set_index("covariate").loc[name]
+        p_value = float(test["p_value"]) * (len(self.params) if covariate is None else 1)
+        single = self.scaled_residuals()[["time", name]]
+        # Events of one time stay together.
+        size = max(len(single) / _MOST_DOTS, _EVENTS_A_DOT)
+        dots = single.groupby((single["time"].rank(method="min") - 1) // size).mean()
+        label, constant = str(name).replace("_", " "), float(self.params[name])
+        ax = new_axes(ax)
+        ax.plot(dots["time"], dots[name], "o", color=MUTED, markersize=4, label=tr("mean of who left then"))
+        ax.axhline(0, color=MUTED, linewidth=1)
+        ax.axhline(constant, color=PALETTE[3], linestyle="--", label=tr("one coefficient for all times"))
+        ax.plot(curve["time"], curve["coefficient"], color=PALETTE[0], label=tr("as it changes"))
+        ax.fill_between(curve["time"], curve["low"], curve["high"], color=PALETTE[0], alpha=0.18, linewidth=0)
+        ax.set_xlabel(tr(unit))
+        ax.set_ylabel(tr("coefficient (log hazard ratio)"))
+        shape = _change_in_words(curve, p_value, 1 - self.level)
+        ax.set_title(shape.format(name=label), parse_math=False)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
+        text = tr(
+            "Line of the coefficient of {name} over time, with its band and dots for who left: from {first:.2f} "
+            "at {start:,.0f} to {last:.2f} at {end:,.0f} {unit}; {constant:.2f} if it stays the same. {shape} "
+            "(p = {p_value:.2g})."
+        )
+        first, last = curve.iloc[0], curve.iloc[-1]
+        return describe(
+            ax,
+            plain_zero(
+                text.format(
+                    name=label,
+                    first=first["coefficient"],
+                    start=first["time"],
+                    last=last["coefficient"],
+                    end=last["time"],
+                    unit=tr(unit),
+                    constant=constant,
+                    shape=shape.format(name=label),
+                    p_value=min(p_value, 1.0),
+                )
+            ),
+        )
+
+    def _covariate_problems(self, covariate: str | None) -> list[str]:
+        names = self.params.index.tolist()
+        if covariate is None or covariate in names:
+            return []
+        return [f"covariate must be one of the model's, and is {covariate!r}{did_you_mean(covariate, names)}"]
+
+    def _least_proportional(self, transform: str) -> str:
+        test = self.proportional_hazards(transform).iloc[:-1]
+        return test["covariate"].iloc[int(test["p_value"].argmin())]
 
 
 @dataclass(frozen=True, eq=False)
@@ -561,6 +730,23 @@ def _time_scale(data: _CoxData, times: np.ndarray, transform: str) -> np.ndarray
     curve = SurvfuncRight(data.duration, data.event.astype(int), entry=late)
     before = np.concatenate([[1.0], curve.surv_prob[:-1]])
     return 1 - before[np.searchsorted(curve.surv_times, times)]
+
+
+def _change_in_words(curve: pd.DataFrame, p_value: float, limit: float) -> str:
+    """Template of what the smooth shows, from its means over the first and the last third of the events."""
+    if not p_value < limit:
+        return tr("No sign that the effect of {name} changes over time")
+    middle = (curve["events"].cumsum() - curve["events"] / 2) / curve["events"].sum()
+    first, last = middle <= max(1 / 3, middle.min()), middle >= min(2 / 3, middle.max())
+    early, late = (
+        np.average(part[["coefficient", "low", "high"]], axis=0, weights=part["events"])
+        for part in (curve[first], curve[last])
+    )
+    if early[0] * late[0] < 0 and min(early[1] * early[2], late[1] * late[2]) > 0:
+        return tr("The effect of {name} turns round over time")
+    if abs(late[0]) < abs(early[0]):
+        return tr("The effect of {name} weakens over time")
+    return tr("The effect of {name} grows over time")
 
 
 def draw_ratios(table: pd.DataFrame, label: str, title: str, ax: Axes | None) -> Axes:
