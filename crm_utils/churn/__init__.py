@@ -20,6 +20,8 @@ from crm_utils.churn.expected_profit import (
     VERBRAKEN_2013,
     ExpectedMaximumProfit,
     expected_maximum_profit,
+    expected_profit_table,
+    plot_expected_profit,
 )
 from crm_utils.churn.explanations import (
     contributions,
@@ -131,6 +133,7 @@ __all__ = [
     "early_warning",
     "expected_gain",
     "expected_maximum_profit",
+    "expected_profit_table",
     "feature_importance",
     "gains_table",
     "index_point_worth",
@@ -144,6 +147,7 @@ __all__ = [
     "plot_calibration",
     "plot_churn_rates",
     "plot_cumulative_incidence",
+    "plot_expected_profit",
     "plot_gains",
     "plot_importance",
     "plot_kaplan_meier",

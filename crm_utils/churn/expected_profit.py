@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import is_number, resampling_problems, seed_problems
+from crm_utils.checks import as_numbers, first_rows, is_number, raise_problems, resampling_problems, seed_problems
 from crm_utils.churn.profit import LEAST_OF_EACH, Scored, cost_problems, read_scored
 from crm_utils.intervals import bootstrap, percentile_interval
+from crm_utils.language import tr
+from crm_utils.plotting import MUTED, PALETTE, describe, money, money_axis, new_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
 
 # Verbraken, Verbeke & Baesens (2013): customers of a telecommunication company, in euros; acceptance 0.3 on average.
 VERBRAKEN_2013 = MappingProxyType({"clv": 200.0, "offer_cost": 10.0, "contact_cost": 1.0, "alpha": 6.0, "beta": 14.0})
+
+# Acceptance beyond which lies a thousandth of its distribution is not drawn.
+_SELDOM = 0.999
+_TABLE_ACCEPTANCE = tuple(np.arange(0, 101, 10) / 100)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +49,8 @@ class ExpectedMaximumProfit:
         (lowest probability contacted; NaN for nobody), ``profit`` (what the range adds to `profit`).
     customers : int
         Customers.
+    alpha, beta : float
+        Parameters of the Beta distribution of the acceptance.
     level : float
         Confidence level.
     """
@@ -52,7 +65,10 @@ class ExpectedMaximumProfit:
     profit_perfect: float
     segments: pd.DataFrame
     customers: int
+    alpha: float
+    beta: float
     level: float
+    _lines: dict[str, tuple[np.ndarray, np.ndarray]]
 
     @property
     def share_of_attainable(self) -> float:
@@ -173,12 +189,13 @@ def expected_maximum_profit(
         low, high = percentile_interval(bootstrap(measure, size, n_boot=n_boot, seed=seed), level=level)
     profit, share = measure(None)
 
-    def of_order(order: np.ndarray) -> float:
-        lines = [np.concatenate([[0.0], np.cumsum(part[order])]) for part in (slope, cost)]
-        return _expected(*lines, alpha, beta) / size
-
     # Without a model only all or nobody; with a perfect one, leavers by what they are worth.
-    without = _expected(np.array([0.0, slope.sum()]), np.array([0.0, cost.sum()]), alpha, beta) / size
+    perfect = np.lexsort((-scored.value, -left))
+    totals = {
+        "profit": (scored.running(slope), scored.running(cost)),
+        "profit_without_model": (np.array([0.0, slope.sum()]), np.array([0.0, cost.sum()])),
+        "profit_perfect": tuple(np.concatenate([[0.0], np.cumsum(part[perfect])]) for part in (slope, cost)),
+    }
     return ExpectedMaximumProfit(
         profit=float(profit),
         profit_low=float(low[0]),
@@ -186,11 +203,14 @@ def expected_maximum_profit(
         share=float(share),
         share_low=float(low[1]),
         share_high=float(high[1]),
-        profit_without_model=without,
-        profit_perfect=of_order(np.lexsort((-scored.value, -left))),
+        profit_without_model=_expected(*totals["profit_without_model"], alpha, beta) / size,
+        profit_perfect=_expected(*totals["profit_perfect"], alpha, beta) / size,
         segments=_segments(scored, slope, cost, alpha, beta),
         customers=size,
+        alpha=float(alpha),
+        beta=float(beta),
         level=level,
+        _lines={name: _corners(*both, size) for name, both in totals.items()},
     )
 
 
@@ -217,6 +237,13 @@ def _envelope(slopes: np.ndarray, costs: np.ndarray) -> tuple[np.ndarray, np.nda
     # Free of cost, the first step is at 0, and nobody is left out.
     wide = np.append(np.diff(starts) > 0, True)
     return corners[wide], np.append(starts[wide], 1.0)
+
+
+def _corners(slopes: np.ndarray, costs: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Acceptance at which the best choice changes, from 0 to 1, and the profit a customer there; straight between."""
+    kept, ends = _envelope(slopes, costs)
+    best = np.append(kept, kept[-1])
+    return ends, (ends * slopes[best] - costs[best]) / size
 
 
 def _beta_parts(ends: np.ndarray, alpha: float, beta: float) -> tuple[np.ndarray, np.ndarray]:
@@ -249,3 +276,129 @@ def _segments(scored: Scored, slope: np.ndarray, cost: np.ndarray, alpha: float,
             "profit": (mean * slopes[kept] - weight * costs[kept]) / size,
         }
     )
+
+
+def expected_profit_table(found: ExpectedMaximumProfit, *, acceptance: Sequence[float] | None = None) -> pd.DataFrame:
+    """Read what the best choice of customers earns at each acceptance: table twin of `plot_expected_profit`.
+
+    Parameters
+    ----------
+    found : ExpectedMaximumProfit
+        As from `expected_maximum_profit`.
+    acceptance : sequence of float, optional
+        Shares of contacted leavers who take the offer, 0–1. Default: 0 %, 10 %, … 100 %.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an acceptance: ``acceptance``, ``chance_of_less`` (probability, by the Beta distribution, that it is at
+        most this), ``share_contacted`` (where two choices earn the same, the smaller), ``profit`` (a customer, with the
+        best customers by the model contacted), ``profit_without_model``, ``profit_perfect``.
+
+    Raises
+    ------
+    ParameterError
+        If an acceptance is not between 0 and 1.
+
+    Examples
+    --------
+    >>> found = expected_maximum_profit([0.9, 0.5, 0.3, 0.1], [1, 0, 0, 0], n_boot=10)
+    >>> expected_profit_table(found, acceptance=[0, 0.3]).drop(columns="chance_of_less")
+       acceptance  share_contacted  profit  profit_without_model  profit_perfect
+    0         0.0             0.00     0.0                  0.00             0.0
+    1         0.3             0.25    14.0                  5.75            14.0
+    """
+    from scipy.special import betainc
+
+    problems: list[str] = []
+    asked = as_numbers(_TABLE_ACCEPTANCE if acceptance is None else acceptance, "acceptance", problems)
+    if not problems and (bad := ~((asked >= 0) & (asked <= 1))).any():
+        problems.append(
+            f"acceptance must be between 0 and 1, and {bad.sum():,} are not (at positions {first_rows(bad)})"
+        )
+    raise_problems("expected_profit_table", problems)
+    starts = found.segments["acceptance_from"].to_numpy()
+    place = np.maximum(np.searchsorted(starts, asked, side="left") - 1, 0)
+    table = pd.DataFrame(
+        {
+            "acceptance": asked,
+            "chance_of_less": betainc(found.alpha, found.beta, asked),
+            "share_contacted": found.segments["share_contacted"].to_numpy()[place],
+        }
+    )
+    return table.assign(**{name: np.interp(asked, *line) for name, line in found._lines.items()})
+
+
+def plot_expected_profit(found: ExpectedMaximumProfit, *, ax: Axes | None = None) -> Axes:
+    """Draw the profit of the best choice of customers by acceptance, over how likely each acceptance is.
+
+    The expected maximum profit is the mean of the line, weighted by the shaded density; it lies above the line at the
+    mean acceptance, for who is contacted is chosen anew at each. `expected_profit_table` has the numbers.
+
+    Parameters
+    ----------
+    found : ExpectedMaximumProfit
+        As from `expected_maximum_profit`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes.
+    """
+    from matplotlib.ticker import PercentFormatter
+    from scipy.stats import beta as beta_distribution
+
+    chance = beta_distribution(found.alpha, found.beta)
+    right, mean = float(chance.ppf(_SELDOM)), float(chance.mean())
+    ax = new_axes(ax)
+    # Between the ends, where the density may be infinite.
+    inside = (np.arange(200) + 0.5) / 200 * right
+    density = chance.pdf(inside)
+    ax.fill_between(
+        inside,
+        0.6 * density / density.max(),
+        color=MUTED,
+        alpha=0.25,
+        linewidth=0,
+        transform=ax.get_xaxis_transform(),
+        label=tr("how likely each acceptance is"),
+    )
+    styles = {
+        "profit_perfect": {"color": MUTED, "linestyle": "--", "label": tr("all leavers first")},
+        "profit": {"color": PALETTE[0], "label": tr("chosen by the model")},
+        "profit_without_model": {"color": MUTED, "linestyle": ":", "label": tr("all or nobody")},
+    }
+    for name, style in styles.items():
+        corners = found._lines[name][0]
+        x = np.append(corners[corners < right], right)
+        ax.plot(x, np.interp(x, *found._lines[name]), **style)
+    label = tr("expected maximum profit {amount}").format(amount=money(found.profit))
+    ax.plot([mean], [found.profit], color=PALETTE[3], marker="o", linestyle="none", label=label)
+    if np.isfinite(found.profit_low):
+        ax.vlines(mean, found.profit_low, found.profit_high, color=PALETTE[3], linewidth=2)
+    ax.set_xlim(0, right)
+    ax.set_ylim(bottom=0)
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    money_axis(ax.yaxis)
+    ax.set_xlabel(tr("leavers contacted who take the offer"))
+    ax.set_ylabel(tr("profit a customer"))
+    ax.set_title(tr("Profit of the best choice of customers by acceptance"))
+    ax.legend(loc="upper left")
+    text = tr(
+        "Line of the profit a customer by acceptance, from {first} to {last} at {right:.0%}, over the shaded Beta "
+        "distribution of the acceptance with mean {mean:.0%}; the expected maximum profit is {profit}, {without} "
+        "without a model and {perfect} with a perfect one."
+    )
+    amounts = {
+        "first": found._lines["profit"][1][0],
+        "last": np.interp(right, *found._lines["profit"]),
+        "profit": found.profit,
+        "without": found.profit_without_model,
+        "perfect": found.profit_perfect,
+    }
+    # An expectation of what is seldom is no amount of its own beside the others.
+    least = 1e-6 * found.profit_perfect
+    written = {name: money(float(amount) if amount > least else 0.0) for name, amount in amounts.items()}
+    return describe(ax, text.format(**written, right=right, mean=mean))

@@ -2,14 +2,21 @@
 
 from itertools import pairwise
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.stats import beta as beta_distribution
 
-from crm_utils.churn.expected_profit import VERBRAKEN_2013, expected_maximum_profit
+from crm_utils.churn.expected_profit import (
+    VERBRAKEN_2013,
+    expected_maximum_profit,
+    expected_profit_table,
+    plot_expected_profit,
+)
 from crm_utils.churn.profit import maximum_profit
 from crm_utils.errors import DataFloorError, ParameterError
+from crm_utils.plotting import alt_text
 
 OTHER = {"clv": 150.0, "offer_cost": 20.0, "contact_cost": 3.0, "alpha": 2.0, "beta": 3.0}
 TWELVE = (
@@ -154,6 +161,64 @@ class TestModels:
         found = emp([0.9, 0.5, 0.1], [1, 0, 0], clv=5.0)
         assert (found.profit, found.share, found.profit_perfect) == (0, 0, 0)
         assert np.isnan(found.share_of_attainable)
+
+
+class TestByAcceptance:
+    def test_by_hand(self):
+        """Nobody up to γ = 1/190, the first up to 12/190, then the first three."""
+        found = emp([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0])
+        table = expected_profit_table(found, acceptance=[0.0, 1 / 380, 1 / 19, 0.5, 1.0])
+        assert table["share_contacted"].tolist() == [0, 0, 0.25, 0.75, 0.75]
+        assert table["profit"].tolist() == pytest.approx([0, 0, 9 / 4, 177 / 4, 367 / 4])
+        # All: 380 γ − 4 · 1 − 2 · 10; leavers alone: 380 γ − 2.
+        assert table["profit_without_model"].tolist() == pytest.approx([0, 0, 0, 166 / 4, 356 / 4])
+        assert table["profit_perfect"].tolist() == pytest.approx([0, 0, 18 / 4, 188 / 4, 378 / 4])
+        assert table["chance_of_less"].tolist() == pytest.approx(beta_distribution(6, 14).cdf(table["acceptance"]))
+
+    def test_mean_over_the_acceptance_is_the_expected_maximum_profit(self):
+        probability, left, value = customers(200)
+        found = emp(probability, left, clv=value, alpha=2.0, beta=3.0)
+        chance = beta_distribution(2, 3)
+        middles = (np.arange(100_000) + 0.5) / 100_000
+        table = expected_profit_table(found, acceptance=middles)
+        weight = chance.pdf(middles) / 100_000
+        for name in ("profit", "profit_without_model", "profit_perfect"):
+            assert weight @ table[name] == pytest.approx(getattr(found, name), rel=1e-6)
+        assert weight @ table["share_contacted"] == pytest.approx(found.share, rel=1e-4)
+        assert (table["profit"] <= table["profit_perfect"] + 1e-12).all()
+
+    def test_figure_shows_the_table(self):
+        probability, left, _ = customers(400)
+        found = emp(probability, left, n_boot=50)
+        ax = plt.figure().add_subplot()
+        assert plot_expected_profit(found, ax=ax) is ax
+        lines = {line.get_label(): line for line in ax.lines}
+        names = {"chosen by the model": "profit", "all or nobody": "profit_without_model",
+                 "all leavers first": "profit_perfect"}  # fmt: skip
+        for label, name in names.items():
+            x, y = lines[label].get_data()
+            assert y.tolist() == pytest.approx(expected_profit_table(found, acceptance=x)[name].tolist())
+        assert x[-1] == pytest.approx(beta_distribution(6, 14).ppf(0.999))
+        mark = lines[f"expected maximum profit {found.profit:.3g}"]
+        assert mark.get_xydata().tolist() == pytest.approx(np.array([[0.3, found.profit]]))
+        # The density is highest at its mode, (6 − 1)/(20 − 2).
+        shade = ax.collections[0].get_paths()[0].vertices
+        assert shade[shade[:, 1].argmax(), 0] == pytest.approx(5 / 18, abs=0.005)
+        interval = ax.collections[1].get_segments()[0][:, 1]
+        assert interval.tolist() == [found.profit_low, found.profit_high]
+        assert f"expected maximum profit is {found.profit:.3g}" in alt_text(ax.figure)
+        ax.figure.draw_without_rendering()
+        plt.close(ax.figure)
+
+    def test_figure_of_infinite_density_and_no_profit(self):
+        ax = plot_expected_profit(emp(*TWELVE, alpha=0.5, beta=0.5, clv=5.0))
+        assert "from 0 to 0 at 100%" in alt_text(ax.figure)
+        ax.figure.draw_without_rendering()
+        plt.close(ax.figure)
+
+    def test_unusable(self):
+        with pytest.raises(ParameterError, match=r"between 0 and 1, and 2 are not \(at positions 0, 2\)"):
+            expected_profit_table(emp(*TWELVE), acceptance=[-0.1, 0.2, 30])
 
 
 class TestIntervalAndInput:
