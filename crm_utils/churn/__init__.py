@@ -61,6 +61,7 @@ from crm_utils.churn.rates import (
 )
 from crm_utils.churn.spells import membership_spells
 from crm_utils.churn.stability import (
+    plot_stability,
     snapshot_stability,
     stability_index,
 )
@@ -154,6 +155,7 @@ __all__ = [
     "plot_profit_curve",
     "plot_retention_triangle",
     "plot_silent",
+    "plot_stability",
     "profit_curve",
     "profit_curve_table",
     "profit_of_calls",

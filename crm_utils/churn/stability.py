@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from crm_utils.checks import count_problems, index_problems, raise_problems
+from crm_utils.checks import as_day, count_problems, index_problems, missing_columns, raise_problems
 from crm_utils.churn.tables import SNAPSHOT, FeatureTable, as_feature_table
 from crm_utils.errors import DataFloorError, did_you_mean
 from crm_utils.language import tr
+from crm_utils.plotting import MUTED, PALETTE, describe, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LOOK, SHIFTED = 0.1, 0.25
 FEWEST_CUSTOMERS = 50
@@ -195,3 +199,97 @@ def snapshot_stability(
         part.insert(0, SNAPSHOT, pd.Timestamp(moment))
         found.append(part.sort_values("psi", ascending=False, kind="stable"))
     return pd.concat(found, ignore_index=True).astype({"psi": float, "bins": int, "by_chance": float})
+
+
+def plot_stability(
+    moved: pd.DataFrame,
+    *,
+    snapshot: Any = None,
+    most: int = 12,
+    labels: Mapping[str, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the features that moved most, with the conventional limits and what chance would give.
+
+    Parameters
+    ----------
+    moved : pandas.DataFrame
+        As from `snapshot_stability`, which is the table of the figure.
+    snapshot : date-like, optional
+        Which one to draw. Default: the last.
+    most : int, default 12
+        At most so many features.
+    labels : mapping of str to str, optional
+        What features are called. Default: their names with spaces.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes. Bars that do not pass what chance gives in one of twenty samples are grey, whatever the limits say.
+
+    Raises
+    ------
+    ParameterError
+        If columns are absent, or there is no such snapshot: every problem.
+    """
+    where = "plot_stability"
+    columns = (SNAPSHOT, "feature", "psi", "by_chance")
+    problems = missing_columns(moved, columns, "moved") + count_problems("most", most, least=1)
+    day = as_day(snapshot, "snapshot", problems) if snapshot is not None else None
+    raise_problems(where, problems)
+    day = moved[SNAPSHOT].max() if day is None else day
+    now = moved[moved[SNAPSHOT] == day].sort_values("psi", ascending=False, kind="stable")
+    if now.empty:
+        raise_problems(where, [f"moved has no snapshot {day:%Y-%m-%d}; there are {_days(moved)}"])
+    shown = now.head(most)
+    names = [(labels or {}).get(name, str(name).replace("_", " ")) for name in shown["feature"]]
+    psi, chance, rows = shown["psi"].to_numpy(), shown["by_chance"].to_numpy(), np.arange(len(shown))
+    ax = new_axes(ax, figsize=(7.2, 0.32 * len(shown) + 1.6))
+    ax.barh(rows, psi, height=0.65, color=np.where(psi > chance, PALETTE[4], MUTED))
+    ax.plot(chance, rows, "|", color=PALETTE[-1], markersize=13, markeredgewidth=2)
+    clear = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+    for row, (value, mark) in enumerate(zip(psi, chance, strict=True)):
+        place = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
+        ax.annotate(f"{value:.2f}", (max(value, mark), row), bbox=clear, **place)
+    right = 1.12 * max(psi.max(), chance.max(), SHIFTED)
+    ax.set_xlim(0, right)
+    # On a long axis the names of the limits would be written over each other.
+    sides = ("center", "center") if right < 4 * (SHIFTED - LOOK) else ("right", "left")
+    for limit, name, side in zip((LOOK, SHIFTED), (tr("look into it"), tr("shifted")), sides, strict=True):
+        ax.axvline(limit, color=PALETTE[3], linestyle="--", linewidth=1.4)
+        ax.annotate(
+            f"{name} ({limit:g})",
+            (limit, 1),
+            xycoords=ax.get_xaxis_transform(),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha=side,
+            va="bottom",
+            fontsize=8.5,
+            color=PALETTE[3],
+        )
+    ax.set_yticks(rows, names, parse_math=False)
+    ax.set_ylim(len(shown) - 0.5, -0.5)
+    ax.grid(visible=False, axis="y")
+    ax.set_xlabel(tr("population stability index (PSI)\nmarks: what chance passes once in twenty"))
+    ax.set_title(tr("Features that moved most, {day:%Y-%m-%d}").format(day=day), pad=18)
+    beyond = now[now["psi"] > now["by_chance"]]["psi"]
+    text = tr(
+        "Bars of the population stability index with lines at 0.1 and 0.25 and a mark for what chance gives: {shifted} "
+        "of {all} features shifted, {look} more to look into; {listed}."
+    )
+    return describe(
+        ax,
+        text.format(
+            shifted=int((beyond >= SHIFTED).sum()),
+            look=int(((beyond >= LOOK) & (beyond < SHIFTED)).sum()),
+            all=len(now),
+            listed="; ".join(f"{name} {value:.2f}" for name, value in zip(names, psi, strict=True)),
+        ),
+    )
+
+
+def _days(moved: pd.DataFrame) -> str:
+    return ", ".join(f"{day:%Y-%m-%d}" for day in moved[SNAPSHOT].drop_duplicates())

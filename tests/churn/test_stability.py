@@ -1,12 +1,16 @@
 """Population stability: the index by hand, its noise, snapshots one by one."""
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from crm_utils.churn.features import several_snapshots
-from crm_utils.churn.stability import snapshot_stability, stability_index
+from crm_utils.churn.stability import plot_stability, snapshot_stability, stability_index
 from crm_utils.company import load_company
 from crm_utils.errors import DataFloorError, ParameterError
+from crm_utils.plotting import MUTED, alt_text
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +89,62 @@ class TestSnapshots:
         assert "did you mean 'plan'" in str(caught.value)
         with pytest.raises(DataFloorError, match="at least two"):
             snapshot_stability(table, reference="2025-07-01")
+
+
+class TestFigure:
+    @pytest.fixture
+    def moved(self):
+        return pd.DataFrame(
+            {
+                "snapshot": pd.to_datetime(["2025-01-01", *["2025-07-01"] * 4]),
+                "feature": ["plan", "visits", "spend_trend", "age", "plan"],
+                "psi": [0.9, 0.3, 0.12, 0.11, 0.05],
+                "by_chance": [0.02, 0.04, 0.05, 0.2, 0.01],
+            }
+        )
+
+    def test_shows_the_table(self, moved):
+        ax = plt.figure().add_subplot()
+        assert plot_stability(moved.iloc[::-1], ax=ax) is ax
+        assert [bar.get_width() for bar in ax.patches] == [0.3, 0.12, 0.11, 0.05]
+        assert [text.get_text() for text in ax.get_yticklabels()] == ["visits", "spend trend", "age", "plan"]
+        assert ax.lines[0].get_xdata().tolist() == [0.04, 0.05, 0.2, 0.01]
+        assert [line.get_xdata()[0] for line in ax.lines[1:]] == [0.1, 0.25]
+        # What does not pass chance is grey.
+        colors = [to_hex(bar.get_facecolor()) for bar in ax.patches]
+        assert colors[2] == MUTED.lower()
+        assert MUTED.lower() not in colors[:2] + colors[3:]
+        assert "1 of 4 features shifted, 1 more to look into; visits 0.30" in alt_text(ax.figure)
+        ax.figure.draw_without_rendering()
+        plt.close(ax.figure)
+
+    def test_snapshot_most_and_labels(self, moved):
+        ax = plot_stability(moved, snapshot="2025-01-01", labels={"plan": "Tarif $x$"})
+        assert [text.get_text() for text in ax.get_yticklabels()] == ["Tarif $x$"]
+        assert "2025-01-01" in ax.get_title() + ax.get_title(loc="left")
+        few = plot_stability(moved, most=2)
+        assert len(few.patches) == 2
+        # The rest is counted all the same.
+        assert "of 4 features" in alt_text(few.figure)
+        plt.close(ax.figure)
+        plt.close(few.figure)
+
+    def test_names_of_limits_do_not_overlap(self, moved):
+        for psi in (0.05, 0.5, 9.0):
+            ax = plot_stability(moved.assign(psi=psi))
+            ax.figure.draw_without_rendering()
+            look, shifted = (text.get_window_extent() for text in ax.texts[-2:])
+            assert look.x1 < shifted.x0
+            plt.close(ax.figure)
+
+    def test_takes_what_snapshot_stability_gives(self, table):
+        found = snapshot_stability(table, features=["plan", "visits_last_3_months"])
+        ax = plot_stability(found)
+        assert [bar.get_width() for bar in ax.patches] == found["psi"].tail(2).tolist()
+        plt.close(ax.figure)
+
+    def test_unusable(self, moved):
+        with pytest.raises(ParameterError, match="2 problems"):
+            plot_stability(moved.drop(columns="by_chance"), most=0)
+        with pytest.raises(ParameterError, match="no snapshot 2025-03-01; there are 2025-01-01, 2025-07-01"):
+            plot_stability(moved, snapshot="2025-03-01")
