@@ -98,21 +98,18 @@ class TestSlope:
         with pytest.raises(DataFloorError):
             calibration_slope(predictions[0][:20], np.zeros(20))
 
-    def test_the_demo_on_its_last_snapshots(self):
-        """Three snapshots, for the 100 leavers of one leave the slope open by half."""
+    def test_the_demo_on_its_last_snapshot(self):
+        """All features, and no choice of ours: as notebook 09 has it."""
         table = several_snapshots(
             load_company(),
-            first="2023-07-01",
-            last="2025-09-01",
+            first="2024-02-01",
+            last="2025-10-01",
             gap_months=1,
-            outcome_months=3,
-            steps={"after_price_step": ("2024-07-01", 3)},
+            outcome_months=2,
+            steps={"price_step": ("2024-07-01", 3)},
         )
-        split = time_split(table, test_snapshots=3)
-        planted = ["tenure_months", "satisfaction", "after_price_step", "visits_last_3_months", "visits_trend"]
-        planted += ["complaints_last_3_months", "late_payments_last_3_months", "plan"]
-        warning = early_warning(split.train, features=planted)
-        chance = warning.predict(split.test).to_numpy()
+        split = time_split(table, calibrate_snapshots=3)
+        chance = early_warning(split.train, calibrate=split.calibrate).predict(split.test).to_numpy()
         found = calibration_slope(chance, split.test.outcome, clusters=split.test.customers).set_index("measure")
         assert 0.8 < found.loc["slope", "value"] < 1.2
         assert found.loc["slope", "low"] < 1 < found.loc["slope", "high"]

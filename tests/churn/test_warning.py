@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from crm_utils.churn.features import several_snapshots
 from crm_utils.churn.tables import as_feature_table, cross_section, random_split, time_split
-from crm_utils.churn.warning import compare_models, early_warning, too_good_to_be_true
+from crm_utils.churn.warning import _simplest, compare_models, early_warning, too_good_to_be_true
 from crm_utils.company import load_company
 from crm_utils.errors import DataFloorError, LeakageError, ParameterError
 
@@ -147,6 +147,42 @@ class TestEither:
         table = made()
         warning = early_warning(table, model=model, calibrate=made(seed=8))
         np.testing.assert_allclose(1 / (1 + np.exp(-warning.log_odds(table))), warning.predict(table), atol=1e-9)
+
+
+class TestLevel:
+    def test_moves_all_alike_to_the_share_that_left(self):
+        table, later = made(3000), made(3000, seed=9)
+        later["outcome"] = later["outcome"] * (np.random.default_rng(1).random(3000) < 0.5)
+        plain, moved = early_warning(table), early_warning(table, calibrate=later)
+        assert (moved.calibration, moved.calibrated) == ("level", None)
+        assert moved.predict(later).mean() == pytest.approx(later["outcome"].mean(), abs=1e-6)
+        gap = moved.log_odds(later) - plain.log_odds(later)
+        np.testing.assert_allclose(gap, moved.shift, atol=1e-9)
+        assert moved.shift < -0.5
+
+    def test_trees_get_a_line(self):
+        assert early_warning(made(), model="boosting", calibrate=made(seed=8)).calibration == "platt"
+
+
+class TestSimplest:
+    def test_within_one_standard_error_of_the_best(self):
+        # Worse than the second by 0.02, 0.01, 0.03, with a standard error of 0.006: too much.
+        assert _simplest([[0.52, 0.50], [0.51, 0.50], [0.53, 0.50]]) == 1
+        # Worse by 0.02, -0.02, 0.01 with a standard error of 0.012: not to be told apart.
+        assert _simplest([[0.52, 0.50, 0.6], [0.48, 0.50, 0.6], [0.51, 0.50, 0.6]]) == 0
+        assert _simplest([[0.6, 0.5, 0.55]]) == 1
+        assert _simplest([]) == 0
+
+    def test_noise_needs_few_trees(self):
+        rng = np.random.default_rng(5)
+        noise = pd.DataFrame(rng.normal(size=(1500, 8)), columns=list("abcdefgh")).assign(
+            outcome=rng.random(1500) < 0.2
+        )
+        bent = pd.DataFrame({"a": rng.normal(size=4000)})
+        bent["outcome"] = rng.random(4000) < np.where(np.abs(bent["a"]) > 1, 0.7, 0.05)
+        trees = [early_warning(table, model="boosting").pipeline[-1].n_iter_ for table in (noise, bent)]
+        assert trees[0] == 5
+        assert trees[1] >= 20
 
 
 class TestRidge:
