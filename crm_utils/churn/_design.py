@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +26,18 @@ def row_blocks(rows: int) -> list[slice]:
     [slice(0, 65536, None), slice(65536, 131072, None)]
     """
     return [slice(start, start + _ROWS) for start in range(0, rows, _ROWS)]
+
+
+def map_blocks(work: Callable[[slice], Any], rows: int) -> list[Any]:
+    """Do something with each block of rows, several blocks at once.
+
+    Examples
+    --------
+    >>> map_blocks(lambda block: block.start, 100_000)
+    [0, 65536]
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(work, row_blocks(rows)))
 
 
 def design_of(pipeline: Pipeline, numeric: Sequence[str], frame: pd.DataFrame) -> Callable[[slice], np.ndarray]:

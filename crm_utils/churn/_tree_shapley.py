@@ -19,6 +19,7 @@ cells), and a row only looks its cell up.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from math import factorial
 from typing import TYPE_CHECKING, Any
@@ -132,7 +133,10 @@ def tree_contributions(
 
 def _binned(estimator: Any, rows: np.ndarray) -> np.ndarray:
     """Bins of rows, columns in the order of the trees; a category never seen is missing, as in prediction."""
-    return estimator._bin_mapper.transform(estimator._preprocess_X(rows, reset=False))
+    mapper = copy(estimator._bin_mapper)
+    # The caller has threads of its own.
+    mapper.n_threads = 1
+    return mapper.transform(estimator._preprocess_X(rows, reset=False))
 
 
 def _order(estimator: Any) -> np.ndarray:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from crm_utils.checks import count_problems, raise_problems
-from crm_utils.churn._design import design_of, row_blocks
+from crm_utils.churn._design import design_of, map_blocks, row_blocks
 from crm_utils.churn._tree_shapley import tree_contributions, tree_tables
 from crm_utils.churn.warning import BOOSTING, EarlyWarning, feature_of_columns
 from crm_utils.language import tr
@@ -76,8 +74,7 @@ def contributions(model: EarlyWarning, rows: Any) -> pd.DataFrame:
             for feature, column in zip(place, split(design(rows)), strict=True):
                 parts[feature, rows] += slope * column
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(fill, row_blocks(len(frame))))
+        map_blocks(fill, len(frame))
     result = pd.DataFrame(parts.T, index=customers, columns=features)
     result.attrs["base"] = slope * float(estimator.decision_function(model.background[None, :])[0]) + start
     return result

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_utils.checks import is_number, level_problems, missing_columns, raise_problems, seed_problems
-from crm_utils.churn._design import design_of, row_blocks
+from crm_utils.churn._design import design_of, map_blocks
 from crm_utils.churn.tables import (
     CUSTOMER,
     OUTCOME,
@@ -118,8 +118,15 @@ class EarlyWarning:
         """Log-odds before calibration; many rows are taken in blocks, as all their columns at once fill the memory."""
         if not len(frame):
             return np.empty(0)
-        design = design_of(self.pipeline, self.numeric, frame)
-        return np.concatenate([self.pipeline[-1].decision_function(design(rows)) for rows in row_blocks(len(frame))])
+        design, classifier = design_of(self.pipeline, self.numeric, frame), self.pipeline[-1]
+
+        def score(rows: slice) -> np.ndarray:
+            if self.model == BOOSTING:
+                # Threads that wait for each other after every tree are slow on a busy machine.
+                return classifier._raw_predict(design(rows), n_threads=1)[:, 0]
+            return classifier.decision_function(design(rows))
+
+        return np.concatenate(map_blocks(score, len(frame)))
 
     @property
     def calibration_line(self) -> tuple[float, float]:
