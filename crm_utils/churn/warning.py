@@ -178,7 +178,8 @@ def early_warning(
         "level" moves all log-odds by as much as brings the mean probability to the share that left; "platt" draws a
         line on the log-odds; "isotonic" a staircase, which needs a thousand rows or more. Default: "level" for the
         logistic model, whose penalty has been chosen so that its log-odds are of the right size, which the few leavers
-        of a later snapshot tell worse; "platt" for trees, whose log-odds are too large.
+        of a later snapshot tell worse; "platt" for trees, whose log-odds no penalty has brought to size. How well that
+        works is in docs/churn-calibration.md.
     features : sequence of str, optional
         Features to use. Default: all.
     allow : sequence of str

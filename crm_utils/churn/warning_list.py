@@ -29,31 +29,32 @@ DEFAULT_ACTIONS = MappingProxyType(
         "complaint": "Settle the open complaint, then call and apologise",
         "waited": "Call back, apologise for the wait, and give a direct number",
         "rating": "Ask what went wrong at the last contact, and put it right",
-        "satisfaction": "Ask what disappoints her, and put right what can be",
-        "nps": "Ask what disappoints her, and put right what can be",
+        "satisfaction": "Ask what disappoints, and put right what can be",
+        "nps": "Ask what disappoints, and put right what can be",
         "late payment": "Offer another day or way of payment",
-        "fee": "Offer a plan that fits her use",
-        "price": "Explain what she gets for the price; offer a plan that fits her use",
+        "fee": "Offer a plan that fits the use made of it",
+        "price": "Explain what the price pays for; offer a plan that fits the use made of it",
         "discount": "Offer a benefit for members in place of a discount",
-        "visit": "Invite her back with an appointment",
-        "app": "Show her what the app can do",
-        "spend": "Suggest what goes with her earlier purchases",
-        "amount": "Suggest what goes with her earlier purchases",
-        "order": "Suggest what goes with her earlier purchases",
-        "purchase": "Suggest what goes with her earlier purchases",
-        "days since": "Remind her of what she has, and ask whether she still needs it",
-        "silent": "Remind her of what she has, and ask whether she still needs it",
-        "tenure": "Welcome her, and help her to get started",
+        "visit": "Invite back with an appointment",
+        "app": "Show what the app can do",
+        "spend": "Suggest what goes with earlier purchases",
+        "amount": "Suggest what goes with earlier purchases",
+        "order": "Suggest what goes with earlier purchases",
+        "purchase": "Suggest what goes with earlier purchases",
+        "days since": "Remind of what is there, and ask whether it is still needed",
+        "silent": "Remind of what is there, and ask whether it is still needed",
+        "tenure": "Welcome, and help to get started",
         "contract": "Talk about the renewal before the contract ends",
         "renewal": "Talk about the renewal before the contract ends",
     }
 )
-NO_REASON, OTHERWISE = "no clear reason", "Call, and ask how she is doing"
+NO_REASON, OTHERWISE = "no clear reason", "Call, and ask how things are"
 _COLUMNS = (
     "rank",
     "customer_id",
     "group",
     "probability",
+    "value",
     "value_at_risk",
     "expected_gain",
     "reasons",
@@ -110,10 +111,10 @@ def warning_list(
     Returns
     -------
     pandas.DataFrame
-        One row a call: ``rank``, ``customer_id``, ``group``, ``probability``, ``value_at_risk`` (probability × value),
-        ``expected_gain`` of the call (p γ (value − d) − (1 − p) d − f), ``reasons``, ``action``. Equal gains are in the
-        order of the ids. ``attrs`` has ``customers`` (all), ``worth_calling`` (before the capacity). The list is
-        personal data.
+        One row a call: ``rank``, ``customer_id``, ``group``, ``probability``, ``value``, ``value_at_risk``
+        (probability × value), ``expected_gain`` of the call (p γ (value − d) − (1 − p) d − f), ``reasons``,
+        ``action``. Equal gains are in the order of the ids. ``attrs`` has ``customers`` (all), ``worth_calling``
+        (before the capacity). The list is personal data.
 
     Raises
     ------
@@ -168,6 +169,7 @@ def warning_list(
             "customer_id": ids.iloc[rows].array,
             "group": groups.iloc[rows].array,
             "probability": numbers[rows],
+            "value": values[rows],
             "value_at_risk": numbers[rows] * values[rows],
             "expected_gain": gain[rows],
             "reasons": pd.Series(["; ".join(texts[row][:most_reasons]) or tr(NO_REASON) for row in rows], dtype="str"),
@@ -269,8 +271,8 @@ def write_warning_list(table: pd.DataFrame, path: str | Path, *, overwrite: bool
     ...                      acceptance=0.25)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     print(write_warning_list(calls, Path(folder) / "calls.csv").read_text(encoding="utf-8-sig").strip())
-    rank,customer_id,group,probability,value_at_risk,expected_gain,reasons,action
-    1,'=1+1,,0.5,200.0,48.0,visits falling,Invite her back with an appointment
+    rank,customer_id,group,probability,value,value_at_risk,expected_gain,reasons,action
+    1,'=1+1,,0.5,400.0,200.0,48.0,visits falling,Invite back with an appointment
     """
     path = Path(path)
     problems = missing_columns(table, _COLUMNS, "table")

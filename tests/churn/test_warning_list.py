@@ -10,7 +10,17 @@ from crm_utils.churn.warning_list import DEFAULT_ACTIONS, NO_REASON, OTHERWISE, 
 from crm_utils.errors import DataFloorError, ParameterError
 
 COSTS = {"contact_cost": 1.0, "offer_cost": 10.0, "acceptance": 0.3}
-COLUMNS = ["rank", "customer_id", "group", "probability", "value_at_risk", "expected_gain", "reasons", "action"]
+COLUMNS = [
+    "rank",
+    "customer_id",
+    "group",
+    "probability",
+    "value",
+    "value_at_risk",
+    "expected_gain",
+    "reasons",
+    "action",
+]
 
 
 def calls(customers=("a", "b", "c", "d"), **options):
