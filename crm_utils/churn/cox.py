@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,13 +19,19 @@ from crm_utils.plotting import MUTED, PALETTE, describe, draw_intervals, new_axe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from statsmodels.duration.hazard_regression import PHReg
 
 _TIES = ("efron", "breslow")
 _TRANSFORMS = ("km", "rank", "identity", "log")
 _EVENTS_A_COVARIATE = 5
 _EVENTS_A_DOT, _MOST_DOTS = 10, 40
-# A step of ten on the log scale of a standardised covariate: the likelihood has no maximum.
-_SEPARATED = 10.0
+_SEARCH_STEPS, _HALVINGS = 100, 40
+# A step that hardly raises the likelihood is the last of the search, or, if it is long, one of a way without an end.
+_LAST_GAIN, _LONG_STEP = 1e-10, 1e-3
+# Where the log hazard of a row jumps further in one step, sums over risk sets may lose all their digits.
+_FURTHEST = 10.0
+# Smallest share of the information, of its greatest, in a direction of which something is known.
+_NOTHING_KNOWN = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -447,7 +452,8 @@ def cox_model(
     Returns
     -------
     CoxResults
-        From `statsmodels.duration.hazard_regression.PHReg`.
+        The maximum of the partial likelihood of `statsmodels.duration.hazard_regression.PHReg`. It is searched for by
+        Newton's steps, each halved until the likelihood rises.
 
     Raises
     ------
@@ -456,7 +462,8 @@ def cox_model(
     DataFloorError
         If there are fewer than five events a covariate (Vittinghoff & McCulloch 2007).
     ConvergenceError
-        If a covariate separates those who left from the others, so that no estimate exists.
+        If no estimate exists, since a covariate separates those who left from the others or, among those at risk at
+        the same time, is a combination of others; or if the search does not end.
 
     References
     ----------
@@ -481,7 +488,6 @@ def cox_model(
     )
     from scipy.stats import norm
     from statsmodels.duration.hazard_regression import PHReg
-    from statsmodels.tools.sm_exceptions import ConvergenceWarning as SolverWarning
 
     duration, event, x = used["duration"].to_numpy(), used["event"].to_numpy() == 1, used[names].to_numpy()
     entry = used["entry"].to_numpy()
@@ -509,19 +515,9 @@ def cox_model(
         strata=layer,
         ties=ties,
     )
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", SolverWarning)  # what it says is an error below
-        fit = model.fit(method="newton", maxiter=100, disp=False)
-    gradient = model.score(fit.params)
-    bad = ~np.isfinite(fit.params) | (np.abs(fit.params) > _SEPARATED) | ~(np.diag(fit.cov_params()) > 0)
-    if bad.any() or np.abs(gradient).max() > 1e-3 * max(1.0, np.sqrt(event.sum())):
-        shown = [name for name, flag in zip(names, bad, strict=True) if flag] or names
-        raise ConvergenceError(
-            f"{where}: no estimate exists for {', '.join(map(str, shown))}: it separates those who left from the "
-            "others, or goes together with another covariate. Leave it out, or join its classes."
-        )
-    model_variance = fit.cov_params() / np.outer(scale, scale)
-    coefficient = fit.params / scale
+    params, information = _maximum(where, model, names)
+    model_variance = np.linalg.inv(information) / np.outer(scale, scale)
+    coefficient = params / scale
     data = _CoxData(duration, event, entry, x, layer, list(layer_names), groups, model_variance)
     variance = model_variance if groups is None else _robust_variance(data, coefficient, ties)
     error = np.sqrt(np.diag(variance))
@@ -543,12 +539,54 @@ def cox_model(
         rows=len(used),
         events=int(event.sum()),
         left_out=left_out,
-        log_likelihood=float(fit.llf),
+        log_likelihood=float(model.loglike(params)),
         ties=ties,
         strata=strata,
         clusters=clusters,
         level=level,
         _data=data,
+    )
+
+
+def _maximum(where: str, model: PHReg, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of the standardised covariates at the maximum of the likelihood, and the information there."""
+    params = np.zeros(len(names))
+    with np.errstate(all="ignore"):
+        likelihood = model.loglike(params)
+        for _ in range(_SEARCH_STEPS):
+            information = -model.hessian(params)
+            known, directions = np.linalg.eigh(information)
+            if not known[0] > _NOTHING_KNOWN * known[-1]:
+                raise _no_estimate(where, names, directions[:, 0])
+            score = model.score(params)
+            step = np.linalg.solve(information, score)
+            if score @ step / 2 <= _LAST_GAIN * (1 + abs(likelihood)):
+                if np.abs(step).max() > _LONG_STEP:
+                    raise _no_estimate(where, names, step)
+                return params + step, -model.hessian(params + step)
+            step = step * min(1.0, _FURTHEST / np.abs(model.exog @ step).max())
+            # The likelihood is concave: a step that is short enough raises it. Newton's own may go far past the top.
+            for _ in range(_HALVINGS):
+                reached = model.loglike(params + step)
+                if np.isfinite(reached) and reached > likelihood:
+                    break
+                step = step / 2
+            else:
+                break
+            params, likelihood = params + step, reached
+    raise ConvergenceError(
+        f"{where}: the search for the estimates of {', '.join(map(str, names))} did not end. Take logarithms of what "
+        "has values far from all others, or fewer covariates."
+    )
+
+
+def _no_estimate(where: str, names: list[str], direction: np.ndarray) -> ConvergenceError:
+    """Error that names the covariates of a direction in which the likelihood has no single maximum."""
+    share = np.abs(direction) / np.abs(direction).max()
+    shown = [str(name) for name, part in zip(names, share, strict=True) if part > 0.1]
+    return ConvergenceError(
+        f"{where}: no estimate exists for {', '.join(shown)}: it separates those who left from the others, or goes "
+        "together with another covariate among those at risk at the same time. Leave it out, or join its classes."
     )
 
 

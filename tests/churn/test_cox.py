@@ -1,9 +1,12 @@
 """Cox's model: published estimates and tests, rows split in time, robust errors, and models without an estimate."""
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 from statsmodels.duration.hazard_regression import PHReg
 
 from crm_utils.churn import cox_model
@@ -311,3 +314,56 @@ def test_figure_shows_the_table(members):
     assert "gold" in alt_text(ax.figure)
     ax.figure.draw_without_rendering()
     plt.close(ax.figure)
+
+    def test_no_estimate_for_what_is_one_thing_among_those_at_risk(self):
+        """Age now is age at the start and tenure: at one tenure the two are the same."""
+        rng = np.random.default_rng(3)
+        rows = pd.DataFrame({"stop": rng.integers(1, 13, 2000), "age_at_start": rng.integers(20, 60, 2000)})
+        rows = rows.assign(start=rows["stop"] - 1, left=rng.random(2000) < 0.1)
+        rows["age"] = rows["age_at_start"] + rows["stop"] / 12
+        with pytest.raises(ConvergenceError, match=r"no estimate exists for age_at_start, age: .* at risk"):
+            cox_model(rows, "stop", "left", ["age_at_start", "age"], entry_col="start")
+
+
+class TestSearch:
+    """Data on which Newton's undamped steps go past the maximum and never come back."""
+
+    @pytest.fixture
+    def skewed(self):
+        """Complaints that few have, and some have many."""
+        rng = np.random.default_rng(0)
+        complaints = np.where(rng.random(300) < 0.05, rng.poisson(3, 300) + 1, 0)
+        mood = rng.normal(size=300)
+        months = np.ceil(rng.exponential(60 * np.exp(0.6 * mood - 0.9 * complaints)))
+        return pd.DataFrame(
+            {"complaints": complaints, "mood": mood, "left": months <= 24, "months": np.minimum(months, 24)}
+        )
+
+    def test_undamped_steps_fail(self, skewed):
+        x = skewed[["complaints", "mood"]]
+        model = PHReg(skewed["months"], (x - x.mean()) / x.std(), status=skewed["left"].astype(int))
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert not np.isfinite(model.fit(method="newton").params).all()
+
+    def test_the_maximum_is_found(self, skewed):
+        duration, event = skewed["months"].to_numpy(), skewed["left"].to_numpy()
+        x = skewed[["complaints", "mood"]].to_numpy()
+        at_risk = duration >= duration[event][:, None]
+
+        def breslow(params):
+            return np.log(at_risk @ np.exp(x @ params)).sum() - (x[event] @ params).sum()
+
+        best = minimize(breslow, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9})
+        model = cox_model(skewed, "months", "left", ["complaints", "mood"], ties="breslow")
+        assert model.params.tolist() == pytest.approx(best.x, abs=1e-5)
+        assert model.log_likelihood == pytest.approx(-best.fun)
+        table = cox_model(skewed, "months", "left", ["complaints", "mood"]).coefficients.set_index("covariate")
+        assert table.loc["complaints", "low"] < np.exp(0.9) < table.loc["complaints", "high"]
+        assert table.loc["mood", "low"] < np.exp(-0.6) < table.loc["mood", "high"]
+
+    def test_one_value_far_from_all_others_is_no_separation(self, skewed):
+        """Who has it leaves first, and is in one risk set: her value hardly moves the estimate of the others."""
+        first = pd.DataFrame({"mood": [-1000.0], "months": 0.5, "left": True})
+        mood = cox_model(pd.concat([skewed, first]), "months", "left", ["mood"]).params["mood"]
+        assert mood == pytest.approx(cox_model(skewed, "months", "left", ["mood"]).params["mood"], rel=1e-6)
