@@ -263,7 +263,10 @@ class PanelHazard:
     level : float
         Confidence level.
     cox : CoxResults or None
-        Cox's model, for its test of proportional hazards; None where all covariates are in its baseline.
+        Cox's model, for its test of proportional hazards; None where all covariates are in its baseline, or where it
+        has no estimate. `coefficients` then has no rows of it.
+    cox_reason : str
+        Why Cox's model has no estimate; else empty.
     """
 
     coefficients: pd.DataFrame
@@ -275,6 +278,7 @@ class PanelHazard:
     not_in_cox: tuple[str, ...]
     level: float
     cox: CoxResults | None = None
+    cox_reason: str = ""
 
     def summary_frame(self, model: str | None = None) -> pd.DataFrame:
         """Coefficients of both models, or of one ("monthly hazard" or "Cox")."""
@@ -372,7 +376,7 @@ def panel_hazard(
     DataFloorError
         If fewer than five members a covariate left, or there are too few customers.
     ConvergenceError
-        If no estimate exists.
+        If no estimate of the monthly hazard exists. Where only Cox's model has none, ``cox_reason`` says why.
 
     References
     ----------
@@ -424,10 +428,14 @@ def panel_hazard(
     fixed = tuple(name for name in names if used.groupby(tenure_col)[name].nunique().max() < 2)
     moving = [name for name in names if name not in fixed]
     monthly = _monthly(where, used, names, link, level, customer_col, event_col)
-    frames, cox = [monthly.assign(model=MONTHLY)], None
+    frames, cox, cox_reason = [monthly.assign(model=MONTHLY)], None, ""
     if moving:
         rows = used.assign(_start=used[tenure_col] - 1)
-        cox = cox_model(rows, tenure_col, event_col, moving, entry_col="_start", clusters=customer_col, level=level)
+        try:
+            cox = cox_model(rows, tenure_col, event_col, moving, entry_col="_start", clusters=customer_col, level=level)
+        except ConvergenceError as error:
+            cox_reason = str(error)
+    if cox is not None:
         table = cox.coefficients.rename(columns={"hazard_ratio": "ratio"})
         table["coefficient_low"], table["coefficient_high"] = np.log(table["low"]), np.log(table["high"])
         frames.append(table.assign(model=COX))
@@ -443,6 +451,7 @@ def panel_hazard(
         not_in_cox=fixed,
         level=level,
         cox=cox,
+        cox_reason=cox_reason,
     )
 
 

@@ -195,6 +195,21 @@ class TestHazard:
         errors = [model.summary_frame("monthly hazard")["std_error"].iloc[1] for model in (single, doubled)]
         assert errors[1] == pytest.approx(errors[0], rel=0.01)
 
+    def test_without_an_estimate_of_cox_the_monthly_hazard_stays(self):
+        """Age now is age at the start and tenure: at one tenure the two are the same, over all tenures they are not."""
+        rng = np.random.default_rng(3)
+        panel = pd.DataFrame({"customer_id": np.arange(2400) // 6, "tenure_months": np.arange(2400) % 6 + 1})
+        panel["age_at_start"] = rng.integers(20, 60, 400)[panel["customer_id"]]
+        panel["age"] = panel["age_at_start"] + panel["tenure_months"] / 12
+        panel["left"] = rng.random(2400) < 0.1
+        found = panel_hazard(panel, ["age_at_start", "age"])
+        assert found.cox is None
+        assert found.cox_reason.startswith("cox_model: no estimate exists for age_at_start, age")
+        assert found.coefficients["model"].unique().tolist() == ["monthly hazard"]
+        assert found.coefficients["covariate"].tolist() == ["(constant)", "age_at_start", "age"]
+        one = panel_hazard(panel, ["age"])
+        assert (one.cox_reason, one.cox is None) == ("", False)
+
     def test_unusable(self, demo):
         with pytest.raises(ParameterError, match="3 problems"):
             panel_hazard(demo, ["satisfactoin"], link="probit", level=0)
