@@ -119,7 +119,7 @@ def as_markdown(found: pd.DataFrame, rows: pd.DataFrame, companies: int, custome
     )
     table = [
         f"| {row.way} | {row.auc:.3f} | {row.slope:.2f} | {row.scatter:.2f} | {row.right:.0%} | {row.held:.0%} | "
-        f"{row.level:.2f} | {row.level_scatter:.2f} |"
+        + ("– | – |" if row.way == PLANTED else f"{row.level:.2f} | {row.level_scatter:.2f} |")
         for row in found.itertuples()
     ]
     blocks = ["# How well early warnings are calibrated", how, "\n".join([head, "|---|" + 7 * "---:|", *table]), what]
