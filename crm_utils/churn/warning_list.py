@@ -23,10 +23,11 @@ from crm_utils.churn.profit import cost_problems, expected_gain, read_probabilit
 from crm_utils.errors import DataFloorError
 from crm_utils.language import formula_safe, tr
 
-# What a reason begins a word with, and what to do about it. Plain actions, to be replaced by a company's own.
+# What a reason begins a word with, and what to do about it. Plain actions, to be replaced by a company's own. A reason
+# may be a high value as well as a low one: an action must fit both.
 DEFAULT_ACTIONS = MappingProxyType(
     {
-        "complaint": "Settle the open complaint, then call and apologise",
+        "complaint": "Ask about the complaint; settle it if it is still open, and apologise",
         "waited": "Call back, apologise for the wait, and give a direct number",
         "rating": "Ask what went wrong at the last contact, and put it right",
         "satisfaction": "Ask what disappoints, and put right what can be",
@@ -43,11 +44,12 @@ DEFAULT_ACTIONS = MappingProxyType(
         "purchase": "Suggest what goes with earlier purchases",
         "days since": "Remind of what is there, and ask whether it is still needed",
         "silent": "Remind of what is there, and ask whether it is still needed",
-        "tenure": "Welcome, and help to get started",
+        "tenure": "Ask how the membership has been, and what would help",
         "contract": "Talk about the renewal before the contract ends",
         "renewal": "Talk about the renewal before the contract ends",
     }
 )
+_BETWEEN = "; "
 NO_REASON, OTHERWISE = "no clear reason", "Call, and ask how things are"
 _COLUMNS = (
     "rank",
@@ -88,7 +90,8 @@ def warning_list(
     value : float or array-like of float, shape (n,)
         Value of the customer if she stays, in money, from 0.
     reasons : array-like of str or of sequences of str, shape (n,)
-        What makes each more likely to leave, the main reason first; missing or empty where nothing stands out.
+        What makes each more likely to leave, the main reason first; missing or empty where nothing stands out. A text
+        may hold several, with "; " between them, as `reasons` writes them.
     contact_cost : float
         Cost f of a call.
     acceptance : float
@@ -133,7 +136,7 @@ def warning_list(
     0     1           a          200.0           58.0
     1     2           b           54.0           14.2
     >>> calls["reasons"][0], calls["action"][0]
-    ('complaints: 2 open; visits falling', 'Settle the open complaint, then call and apologise')
+    ('complaints: 2 open; visits falling', 'Ask about the complaint; settle it if it is still open, and apologise')
     """
     where = "warning_list"
     problems = cost_problems(contact_cost=contact_cost, offer_cost=offer_cost)
@@ -172,7 +175,9 @@ def warning_list(
             "value": values[rows],
             "value_at_risk": numbers[rows] * values[rows],
             "expected_gain": gain[rows],
-            "reasons": pd.Series(["; ".join(texts[row][:most_reasons]) or tr(NO_REASON) for row in rows], dtype="str"),
+            "reasons": pd.Series(
+                [_BETWEEN.join(texts[row][:most_reasons]) or tr(NO_REASON) for row in rows], dtype="str"
+            ),
             "action": pd.Series([_action(texts[row], known) for row in rows], dtype="str"),
         }
     )
@@ -194,7 +199,8 @@ def _listed_reasons(reasons: Any, problems: list[str]) -> list[list[str]]:
         several = [text for text in several if not (np.ndim(text) == 0 and pd.isna(text))]
         if not all(isinstance(text, str) for text in several):
             bad.append(row)
-        read.append([text.strip() for text in several if isinstance(text, str) and text.strip()])
+        parts = [part for text in several if isinstance(text, str) for part in text.split(_BETWEEN)]
+        read.append([part.strip() for part in parts if part.strip()])
     if bad:
         problems.append(
             f"reasons must be texts, and {len(bad):,} customers have others "

@@ -91,6 +91,21 @@ class TestWhy:
         assert table.loc["b", "action"] == DEFAULT_ACTIONS["late payment"]
         assert table.loc["d", "action"] == OTHERWISE  # not "fee"
 
+    def test_one_text_may_hold_several_reasons(self):
+        reasons = ["visits 1 (usually 4); late payments 3 (usually 0); fee 60", " one;  two; ", "", "a;b"]
+        table = calls(reasons=reasons, most_reasons=2).set_index("customer_id")
+        assert table["reasons"].to_dict() == {
+            "a": "visits 1 (usually 4); late payments 3 (usually 0)", "b": "one; two", "d": "a;b",
+        }  # fmt: skip
+        # The first with a key decides, though "late payment" is longer.
+        assert table.loc["a", "action"] == DEFAULT_ACTIONS["visit"]
+
+    def test_default_actions_fit_high_and_low_values(self):
+        reasons = ["tenure months 18 (usually 6)", "tenure months 2 (usually 6)", "", "complaints 0"]
+        action = calls(reasons=reasons).set_index("customer_id")["action"]
+        assert action["a"] == action["b"] == "Ask how the membership has been, and what would help"
+        assert action["d"] == "Ask about the complaint; settle it if it is still open, and apologise"
+
     def test_own_actions(self):
         actions = {"visits": "Invite", "visits_falling": "Ask why", "投诉": "Apologise", "": "Write"}
         reasons = [["visits falling"], ["visits low"], "", "有投诉未解决"]
