@@ -36,6 +36,7 @@ _MOST = {
     "": "most profit",
     "capacity": "most profit within the capacity",
     "budget": "most profit within the budget",
+    "limits": "most profit within the limits",
 }
 _CURVE = ("contacted", "share_contacted", "profit", "low", "high", "profit_at_random")
 
@@ -529,9 +530,13 @@ class MaximumProfit:
     customers : int
         All customers.
     limited_by : str
-        "capacity" or "budget" where more contacts would have paid; else empty.
+        "capacity" or "budget" where as many are contacted as it allows and more contacts would have paid; else empty.
     level : float
         Confidence level.
+    unlimited_contacted, unlimited_profit : float
+        Customers to contact without limits, and the profit of that in money: what more calls could bring. The same as
+        `contacted` and `profit` where no limit holds. More may pay although `contacted` is below the limit, where only
+        a number beyond it earns more.
     """
 
     profit: float
@@ -549,6 +554,8 @@ class MaximumProfit:
     customers: int
     limited_by: str
     level: float
+    unlimited_contacted: float
+    unlimited_profit: float
 
     @property
     def pays(self) -> bool:
@@ -614,8 +621,9 @@ def maximum_profit(
     >>> best = maximum_profit([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0], n_boot=50, **costs)
     >>> best.profit, best.contacted, best.threshold
     (101.0, 3.0, 0.3)
-    >>> maximum_profit([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0], capacity=2, n_boot=50, **costs).limited_by
-    'capacity'
+    >>> one = maximum_profit([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0], capacity=1, n_boot=50, **costs)
+    >>> one.limited_by, one.profit, one.unlimited_contacted, one.unlimited_profit
+    ('capacity', 56.0, 3.0, 101.0)
     """
     where = "maximum_profit"
     problems = resampling_problems(n_boot, level) + seed_problems(seed)
@@ -658,9 +666,9 @@ def maximum_profit(
         drawn = bootstrap(replicate, size, n_boot=n_boot, seed=seed)
         (share_low, _, low), (share_high, _, high) = percentile_interval(drawn, level=level)
         corrected = float(profit - (drawn[:, 1] - campaign.at(drawn[:, 0], campaign.gain)).mean())
-    free = _best_without_limits(campaign)
+    free, most_of_all = _best_without_limits(campaign)
     limits = {"capacity": capacity, "budget": None if budget is None else _within(campaign, budget, None)}
-    binding = {name: most for name, most in limits.items() if most is not None and most < free}
+    binding = {name: most for name, most in limits.items() if most is not None and most == contacted < free}
     return MaximumProfit(
         profit=float(profit),
         profit_low=float(low),
@@ -675,8 +683,10 @@ def maximum_profit(
         churners_reached=float(campaign.at(at, scored.outcome)[0]),
         spent=float(campaign.at(at, campaign.spent)[0]),
         customers=size,
-        limited_by=min(binding, key=binding.get, default=""),
+        limited_by=next(iter(binding), ""),
         level=level,
+        unlimited_contacted=free,
+        unlimited_profit=most_of_all,
     )
 
 
@@ -697,10 +707,12 @@ def _allowed(campaign: _Campaign, capacity: int | None, budget: float | None, ti
     return float(limit if budget is None else min(limit, _within(campaign, budget, times)))
 
 
-def _best_without_limits(campaign: _Campaign) -> float:
+def _best_without_limits(campaign: _Campaign) -> tuple[float, float]:
+    """Number of contacts that earns most, and what it earns."""
     reached = campaign.scored.running(np.ones(campaign.size))
     profit = campaign.scored.running(campaign.gain)
-    return float(reached[int(np.argmax(profit >= profit.max() - 1e-9 * max(1.0, abs(profit.max()))))])
+    first = int(np.argmax(profit >= profit.max() - 1e-9 * max(1.0, abs(profit.max()))))
+    return float(reached[first]), float(profit[first])
 
 
 def profit_curve_table(curve: pd.DataFrame) -> pd.DataFrame:
@@ -761,7 +773,8 @@ def plot_profit_curve(curve: pd.DataFrame, best: MaximumProfit | None = None, *,
     top = curve.loc[curve["profit"].idxmax()]
     number, profit, most = top["contacted"], top["profit"], tr("most profit")
     if best is not None:
-        number, profit, most = best.contacted, best.profit, tr(_MOST[best.limited_by])
+        held = best.limited_by or ("limits" if best.contacted < best.unlimited_contacted else "")
+        number, profit, most = best.contacted, best.profit, tr(_MOST[held])
         ax.plot([number], [profit], color=PALETTE[3], marker="o", linestyle="none", label=most)
     ax.set_xlabel(tr("customers contacted"))
     ax.set_ylabel(tr("profit"))

@@ -188,10 +188,11 @@ class TestProfitCurve:
         assert lines["most profit"].get_xdata() == [best.contacted]
         assert f"at {best.contacted:,.0f} contact" in alt_text(ax.figure)
         plt.close(ax.figure)
-        limited = maximum_profit(probability, left, capacity=5, n_boot=30, **PAPER)
-        ax = plot_profit_curve(curve, limited)
-        assert "most profit within the capacity" in [text.get_text() for text in ax.get_legend().get_texts()]
-        plt.close(ax.figure)
+        curve = profit_curve(SCORES, LEFT, n_boot=2, **PAPER)
+        for capacity, limit in ((1, "capacity"), (2, "limits")):
+            ax = plot_profit_curve(curve, maximum_profit(SCORES, LEFT, capacity=capacity, n_boot=20, **PAPER))
+            assert f"most profit within the {limit}" in [text.get_text() for text in ax.get_legend().get_texts()]
+            plt.close(ax.figure)
         with pytest.raises(ParameterError, match="lacks the columns low, high"):
             plot_profit_curve(curve.drop(columns=["low", "high"]))
 
@@ -216,16 +217,30 @@ class TestMaximumProfit:
         assert again["profit"] == pytest.approx(best.profit)
 
     def test_limits(self):
-        by_capacity = maximum_profit(SCORES, LEFT, capacity=2, n_boot=20, **PAPER)
+        by_capacity = maximum_profit(SCORES, LEFT, capacity=1, n_boot=20, **PAPER)
         assert (by_capacity.contacted, by_capacity.profit, by_capacity.limited_by) == (1, 56, "capacity")
         # 4 for the first leaver, 11 for the stayer; the next leaver would make 19.
-        by_budget = maximum_profit(SCORES, LEFT, budget=18.9, n_boot=20, **PAPER)
+        by_budget = maximum_profit(SCORES, LEFT, budget=4, n_boot=20, **PAPER)
         assert (by_budget.contacted, by_budget.spent, by_budget.limited_by) == (1, 4, "budget")
+        not_enough = maximum_profit(SCORES, LEFT, budget=18.9, n_boot=20, **PAPER)
+        assert (not_enough.contacted, not_enough.spent) == (1, 4)
         enough = maximum_profit(SCORES, LEFT, budget=19, capacity=3, n_boot=20, **PAPER)
         assert (enough.contacted, enough.limited_by) == (3, "")
         both = maximum_profit(SCORES, LEFT, budget=18.9, capacity=1, n_boot=20, **PAPER)
         assert both.limited_by == "capacity"
         assert maximum_profit(SCORES, LEFT, capacity=0, n_boot=20, **PAPER).contacted == 0
+
+    def test_a_limit_that_is_not_reached_is_not_named(self):
+        """The stayer is second: within two contacts one is best; only the third earns more than the first."""
+        best = maximum_profit(SCORES, LEFT, capacity=2, n_boot=20, **PAPER)
+        assert (best.contacted, best.profit, best.limited_by) == (1, 56, "")
+        assert (best.unlimited_contacted, best.unlimited_profit) == (3, 101)
+        # A stayer first: one contact loses 11, and only both together pay.
+        all_or_none = maximum_profit([0.9, 0.8], [0, 1], capacity=1, n_boot=20, **PAPER)
+        assert (all_or_none.contacted, all_or_none.profit, all_or_none.limited_by) == (0, 0, "")
+        assert (all_or_none.unlimited_contacted, all_or_none.unlimited_profit) == (2, 45)
+        free = maximum_profit(SCORES, LEFT, n_boot=20, **PAPER)
+        assert (free.unlimited_contacted, free.unlimited_profit) == (free.contacted, free.profit)
 
     def test_budget_inside_a_tie(self):
         # A tie of two costs 4 + 11: 8 pays for one of them.
