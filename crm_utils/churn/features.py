@@ -243,10 +243,7 @@ def one_snapshot(sources: Sources, day: pd.Timestamp, windows: Windows) -> Snaps
     sources.check_extra(day)
     found = _features_on(sources, day, windows)
     if found is None:
-        raise DataFloorError(
-            f"{where}: nobody was a customer on {_moment(day)}; the first {sources.begins} on "
-            f"{_moment(sources.first_day)}. Take a later snapshot."
-        )
+        raise _nobody(sources, [day], windows)
     return found
 
 
@@ -317,10 +314,7 @@ def several_snapshots(
     found = [(day, _features_on(sources, day, windows)) for day in days]
     tables = [snapshot.table for _, snapshot in found if snapshot is not None]
     if not tables:
-        raise DataFloorError(
-            f"{where}: nobody was a customer on any of the days; the first {sources.begins} on "
-            f"{_moment(sources.first_day)}. Take later snapshots."
-        )
+        raise _nobody(sources, days, windows)
     table = joined(tables)
     empty = [_moment(day) for day, snapshot in found if snapshot is None]
     if not empty:
@@ -383,6 +377,28 @@ def _features_on(sources: Sources, day: pd.Timestamp, windows: Windows) -> Snaps
         notes=tuple(notes),
         known_at=known_at,
         sources=origin,
+    )
+
+
+def _nobody(sources: Sources, days: list[pd.Timestamp], windows: Windows) -> DataFloorError:
+    """Error for days on which nobody was a customer: none had come yet, or all had gone."""
+    one = len(days) == 1
+    earlier, later = ("an earlier snapshot", "a later snapshot") if one else ("earlier snapshots", "later snapshots")
+    text = (
+        f"{sources.where}: nobody was a customer on {_moment(days[0]) if one else 'any of the days'}; the first "
+        f"{sources.begins} on {_moment(sources.first_day)}"
+    )
+    if sources.first_day >= days[-1]:
+        return DataFloorError(f"{text}. Take {later}.")
+    if sources.dated:
+        came = sources.spells.started < days[-1]
+        who = "all" if came.all() else "all who had started by then"
+        return DataFloorError(
+            f"{text}, and {who} had left by {_moment(sources.spells.ended[came].max())}. Take {earlier}."
+        )
+    return DataFloorError(
+        f"{text}, and nobody bought in the {windows.history_days:,} days before. Take {earlier}, or a longer history "
+        "(history_days)."
     )
 
 

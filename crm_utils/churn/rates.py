@@ -233,7 +233,7 @@ def plot_churn_rates(rates: pd.DataFrame, *, by: str | None = None, ax: Axes | N
     shown = churn_rates_table(rates)
     raise_problems("plot_churn_rates", [] if by is None else missing_columns(shown, (by,), "rates"))
     if shown.empty:
-        raise DataFloorError("plot_churn_rates needs a period with a rate; there is none.")
+        raise DataFloorError("plot_churn_rates needs a period with a rate; there is none. Take a shorter period.")
     ax = new_axes(ax)
     parts = [(None, shown)] if by is None else list(shown.groupby(by, sort=False, observed=True))
     for number, (name, part) in enumerate(parts):

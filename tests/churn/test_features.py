@@ -267,8 +267,31 @@ class TestUnusable:
             snapshot_features(company, snapshot=DAY, fixed=("plam",))
 
     def test_nobody_yet(self, company):
-        with pytest.raises(DataFloorError, match="nobody was a customer on 2024-01-01"):
+        with pytest.raises(DataFloorError, match=r"nobody was a customer on 2024-01-01; .* Take a later snapshot"):
             snapshot_features(company, snapshot="2024-01-01")
+
+    def test_all_gone(self, tables):
+        """All but a, who never leaves, and e, who comes on 1 April, have left by 20 May."""
+        tables["memberships"] = tables["memberships"].query("customer_id != 'a'")
+        company = Company.from_frames(tables, as_of="2025-12-01")
+        assert len(snapshot_features(company, snapshot="2025-07-01").outcome) == 1
+        tables["memberships"] = tables["memberships"].query("customer_id != 'e'")
+        company = Company.from_frames(tables, as_of="2025-12-01")
+        with pytest.raises(DataFloorError, match=r"and all had left by 2025-05-20. Take an earlier snapshot"):
+            snapshot_features(company, snapshot="2025-07-01")
+        with pytest.raises(DataFloorError, match=r"and all had left by 2025-05-20. Take earlier snapshots"):
+            several_snapshots(company, first="2025-07-01", last="2025-08-01")
+        late = tables["memberships"].assign(customer_id=["x", "y", "z"], started_at=days(*["2025-08-01"] * 3))
+        tables["memberships"] = pd.concat([tables["memberships"], late.assign(ended_at=pd.NaT)])
+        company = Company.from_frames(tables, as_of="2025-12-01")
+        with pytest.raises(DataFloorError, match="all who had started by then had left by 2025-05-20"):
+            snapshot_features(company, snapshot="2025-07-01")
+
+    def test_nobody_bought_in_the_history(self, tables):
+        del tables["memberships"], tables["member_months"]
+        company = Company.from_frames(tables, as_of="2027-12-01")
+        with pytest.raises(DataFloorError, match=r"nobody bought in the 365 days before. Take an earlier snapshot"):
+            snapshot_features(company, snapshot="2027-01-01", gap_days=0, outcome_days=30)
 
     def test_all_leave_in_one_month(self):
         memberships = pd.DataFrame(

@@ -90,6 +90,9 @@ class TestChurnRates:
         assert "3 problems" in str(caught.value)
         with pytest.raises(DataFloorError, match="none"):
             churn_rates(memberships, as_of="2024-03-01")
+        whole_year = churn_rates(memberships, as_of="2025-03-01", period="year")
+        with pytest.raises(DataFloorError, match="Take a shorter period"):
+            plot_churn_rates(whole_year.assign(churn_rate=np.nan))
         twice = pd.concat([memberships, memberships])
         with pytest.raises(ParameterError, match="5 spells begin while another"):
             churn_rates(twice, as_of="2025-03-01")
