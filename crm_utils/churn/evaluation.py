@@ -20,7 +20,7 @@ from crm_utils.checks import (
 from crm_utils.churn.tables import OUTCOME, as_feature_table
 from crm_utils.errors import DataFloorError
 from crm_utils.intervals import bootstrap, percentile_interval, person_codes, sample_mean, wilson
-from crm_utils.language import tr
+from crm_utils.language import plain_zero, tr
 from crm_utils.plotting import MUTED, PALETTE, describe, draw_intervals, new_axes, thinned
 from crm_utils.ranking import RankArea, area_gap, rank_area
 
@@ -427,5 +427,7 @@ def plot_importance(
     draw_intervals(ax, names, shown["importance"], shown["low"], shown["high"], template="{:.3f}")
     ax.axvline(0, color=MUTED, linewidth=1)
     ax.set(xlabel=tr("fall of the AUC when shuffled"), title=tr("What the early warning goes by"))
-    listed = "; ".join(f"{name} {value:.3f}" for name, value in zip(names, shown["importance"], strict=True))
+    listed = "; ".join(
+        f"{name} {plain_zero(f'{value:.3f}')}" for name, value in zip(names, shown["importance"], strict=True)
+    )
     return describe(ax, tr("Features by how much the ranking loses without them: {listed}.").format(listed=listed))

@@ -22,7 +22,7 @@ from crm_utils.churn.tables import (
 )
 from crm_utils.errors import DataFloorError, LeakageError, did_you_mean
 from crm_utils.intervals import person_codes
-from crm_utils.language import listed, tr
+from crm_utils.language import listed, plain_zero, tr
 from crm_utils.ranking import area_gap, rank_area
 
 if TYPE_CHECKING:
@@ -755,13 +755,9 @@ class ModelComparison:
         """What was found, in words."""
         names = self.table["model"].tolist()
         kept = names[self.keep == "challenger"]
-        text = tr(
-            "The AUC of {challenger} less that of {baseline} is {difference:+.3f} ({low:+.3f} to {high:+.3f}): {kept} "
-            "is kept."
-        )
-        return text.format(
-            challenger=names[1], baseline=names[0], difference=self.difference, low=self.low, high=self.high, kept=kept
-        )
+        text = tr("The AUC of {challenger} less that of {baseline} is {difference} ({low} to {high}): {kept} is kept.")
+        numbers = {name: plain_zero(f"{getattr(self, name):+.3f}") for name in ("difference", "low", "high")}
+        return text.format(challenger=names[1], baseline=names[0], kept=kept, **numbers)
 
 
 def compare_models(

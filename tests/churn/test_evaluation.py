@@ -151,6 +151,14 @@ class TestImportance:
         with pytest.raises(ParameterError, match="2 problems"):
             feature_importance(model, test, repeats=1, most_rows=5)
 
+    def test_zero_has_no_minus(self):
+        importance = pd.DataFrame(
+            {"feature": ["visits", "noise"], "importance": [0.1, -0.0002], "low": [0.05, -0.001], "high": [0.2, 0.001]}
+        )
+        ax = plot_importance(importance)
+        assert "visits 0.100; noise 0.000." in alt_text(ax.figure)
+        plt.close(ax.figure)
+
     def test_figure_shows_the_table(self, fitted):
         importance = feature_importance(*fitted)
         ax = plt.figure().add_subplot()

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from crm_utils.churn.features import several_snapshots
 from crm_utils.churn.tables import as_feature_table, cross_section, random_split, time_split
-from crm_utils.churn.warning import _simplest, compare_models, early_warning, too_good_to_be_true
+from crm_utils.churn.warning import ModelComparison, _simplest, compare_models, early_warning, too_good_to_be_true
 from crm_utils.company import load_company
 from crm_utils.errors import DataFloorError, LeakageError, ParameterError
 
@@ -233,6 +233,13 @@ class TestDemo:
 
 
 class TestComparison:
+    def test_zero_has_no_minus(self):
+        table = pd.DataFrame({"model": ["logistic", "boosting"]})
+        found = ModelComparison(table, -0.0002, -0.0104, -0.0, "baseline", 900, 90)
+        assert found.sentence == (
+            "The AUC of boosting less that of logistic is 0.000 (-0.010 to 0.000): logistic is kept."
+        )
+
     def test_a_challenger_that_is_better(self):
         rng = np.random.default_rng(4)
         table = pd.DataFrame({"x": rng.normal(size=3000)})
