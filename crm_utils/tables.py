@@ -131,7 +131,8 @@ def table_html(
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in zip(*columns, strict=True))
     parts = ['<table class="crm-table">']
     if caption:
-        parts.append(f"<caption>{html.escape(caption)}</caption>")
+        # The span stays in sight where a wide table is scrolled on a narrow screen.
+        parts.append(f"<caption><span>{html.escape(caption)}</span></caption>")
     parts.append(f"<thead><tr>{''.join(heads)}</tr></thead><tbody>{body}</tbody></table>")
     if len(frame) > max_rows:
         more = tr("… and {rows:,} more rows").format(rows=len(frame) - max_rows)
