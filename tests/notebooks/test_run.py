@@ -121,8 +121,8 @@ def test_churn_finds_the_planted_hazard_and_of_orders_alone_warns_by_purchases(r
         assert headlines.loc["A satisfaction point, in fees", "low"] > 0
         assert 0.8 < headlines.loc["Calibration slope", "value"] < 1.2
         assert "2025-09-30 23:59: before that day" in texts(result, "warning-counts")
-        assert "no ratio changes over the months" in texts(result, "proportional")
-        assert "the formula" in texts(result, "money-test")
+        assert "No ratio rises or falls over the months" in texts(result, "proportional")
+        assert "formula" in texts(result, "money-test")
         assert "LeakageError" in texts(result, "solution-4")
     elif kind == "order lines only":
         assert headlines.loc["Early warning, AUC", "low"] > 0.5
