@@ -7,6 +7,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from crm_utils.churn._sources import mirrored_log1p
+
 # From here on a distribution counts as skewed (Bulmer 1979, Principles of Statistics, chapter 4).
 _SKEWED = 0.5
 
@@ -37,8 +39,7 @@ class LogOfSkewed(TransformerMixin, BaseEstimator):
         """The columns, the skewed ones as logarithms; mirrored below zero, where training had nothing."""
         check_is_fitted(self)
         values = np.array(columns, dtype=float)
-        skewed = values[:, self.logs_]
-        values[:, self.logs_] = np.sign(skewed) * np.log1p(np.abs(skewed))
+        values[:, self.logs_] = mirrored_log1p(values[:, self.logs_])
         return values
 
     def get_feature_names_out(self, input_features: np.ndarray | None = None) -> np.ndarray:

@@ -74,7 +74,10 @@ class FileSources(Sources):
         import pyarrow as pa
 
         ids = pa.array(pd.Series(self.customers[codes]), pa.string(), from_pandas=True)
-        table = pa.table({CUSTOMER: ids, "place": pa.array(np.arange(len(codes))), **more})
+        self._given(name, pa.table({CUSTOMER: ids, "place": pa.array(np.arange(len(codes))), **more}))
+
+    def _given(self, name: str, table: Any) -> None:
+        """Make a table of Arrow one of DuckDB."""
         self.files.connection.register("given", table)
         self.files.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM given")
         self.files.connection.unregister("given")
@@ -253,10 +256,7 @@ class FileSources(Sources):
     def _products_to_sql(self, products: pd.DataFrame) -> None:
         import pyarrow as pa
 
-        some = pa.Table.from_pandas(products[["product_id", "category"]], preserve_index=False)
-        self.files.connection.register("given", some)
-        self.files.connection.execute("CREATE OR REPLACE TEMP TABLE products AS SELECT * FROM given")
-        self.files.connection.unregister("given")
+        self._given("products", pa.Table.from_pandas(products[["product_id", "category"]], preserve_index=False))
 
     def _line_sums(self, people: People, day: pd.Timestamp, windows: Windows) -> dict[str, np.ndarray]:
         if self.dated:

@@ -450,7 +450,7 @@ class Sources:
         made: dict[str, Any] = {}
         for name, (last, before) in means.items():
             made[f"{name}_last_3_months"] = last
-            made[f"{name}_trend"] = np.nan_to_num(_log1p(last) - _log1p(before))
+            made[f"{name}_trend"] = np.nan_to_num(mirrored_log1p(last) - mirrored_log1p(before))
         return made, newest
 
     def _month_means(
@@ -624,6 +624,6 @@ def _last_row(codes: np.ndarray, size: int) -> np.ndarray:
     return place
 
 
-def _log1p(values: np.ndarray) -> np.ndarray:
+def mirrored_log1p(values: np.ndarray) -> np.ndarray:
     """Log of one more, mirrored below zero, for spend may be negative after returns."""
     return np.sign(values) * np.log1p(np.abs(values))

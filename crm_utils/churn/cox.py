@@ -359,25 +359,23 @@ class CoxResults:
         ax.set_title(shape.format(name=label), parse_math=False)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
         text = tr(
-            "Line of the coefficient of {name} over time, with its band and dots for who left: from {first:.2f} "
-            "at {start:,.0f} to {last:.2f} at {end:,.0f} {unit}; {constant:.2f} if it stays the same. {shape} "
+            "Line of the coefficient of {name} over time, with its band and dots for who left: from {first} at "
+            "{start:,.0f} to {last} at {end:,.0f} {unit}; {constant} if it stays the same. {shape} "
             "(p = {p_value:.2g})."
         )
         first, last = curve.iloc[0], curve.iloc[-1]
         return describe(
             ax,
-            plain_zero(
-                text.format(
-                    name=label,
-                    first=first["coefficient"],
-                    start=first["time"],
-                    last=last["coefficient"],
-                    end=last["time"],
-                    unit=tr(unit),
-                    constant=constant,
-                    shape=shape.format(name=label),
-                    p_value=min(p_value, 1.0),
-                )
+            text.format(
+                name=label,
+                first=plain_zero(f"{first['coefficient']:.2f}"),
+                start=first["time"],
+                last=plain_zero(f"{last['coefficient']:.2f}"),
+                end=last["time"],
+                unit=tr(unit),
+                constant=plain_zero(f"{constant:.2f}"),
+                shape=shape.format(name=label),
+                p_value=min(p_value, 1.0),
             ),
         )
 

@@ -650,9 +650,7 @@ def maximum_profit(
         # Between two groups of ties the profit is a straight line: the most is at an end of one, or at the limit.
         tried = scored.running(np.ones(size), times)
         tried = np.append(tried[tried < allowed], allowed)
-        profit = campaign.at(tried, campaign.gain, times)
-        first = int(np.argmax(profit >= profit.max() - 1e-9 * max(1.0, abs(profit.max()))))
-        return tried[first], profit[first]
+        return _first_most(tried, campaign.at(tried, campaign.gain, times))
 
     contacted, profit = best(None)
     at = np.array([contacted])
@@ -709,10 +707,13 @@ def _allowed(campaign: _Campaign, capacity: int | None, budget: float | None, ti
 
 def _best_without_limits(campaign: _Campaign) -> tuple[float, float]:
     """Number of contacts that earns most, and what it earns."""
-    reached = campaign.scored.running(np.ones(campaign.size))
-    profit = campaign.scored.running(campaign.gain)
+    return _first_most(campaign.scored.running(np.ones(campaign.size)), campaign.scored.running(campaign.gain))
+
+
+def _first_most(contacted: np.ndarray, profit: np.ndarray) -> tuple[float, float]:
+    """Smallest of the numbers of contacts that earn most but for rounding, and what it earns."""
     first = int(np.argmax(profit >= profit.max() - 1e-9 * max(1.0, abs(profit.max()))))
-    return float(reached[first]), float(profit[first])
+    return float(contacted[first]), float(profit[first])
 
 
 def profit_curve_table(curve: pd.DataFrame) -> pd.DataFrame:

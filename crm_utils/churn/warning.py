@@ -391,6 +391,8 @@ def _pipeline(model: str, numeric: Sequence[str], features: Sequence[str], seed:
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+    from crm_utils.churn._columns import DistinctColumns, LogOfSkewed
+
     numbers = list(numeric)
     categories = [name for name in features if name not in numeric]
     if model == BOOSTING:
@@ -409,7 +411,7 @@ def _pipeline(model: str, numeric: Sequence[str], features: Sequence[str], seed:
         return Pipeline([("prepare", prepare), ("model", trees)])
     scale = Pipeline(
         [
-            ("log", _columns().LogOfSkewed()),
+            ("log", LogOfSkewed()),
             ("fill", SimpleImputer(strategy="median", add_indicator=True)),
             ("scale", StandardScaler()),
         ]
@@ -431,7 +433,7 @@ def _pipeline(model: str, numeric: Sequence[str], features: Sequence[str], seed:
     prepare = ColumnTransformer(
         [("numbers", scale, numbers), ("categories", columns, categories)], verbose_feature_names_out=False
     )
-    return Pipeline([("prepare", prepare), ("distinct", _columns().DistinctColumns()), ("model", _logistic(_LIGHT))])
+    return Pipeline([("prepare", prepare), ("distinct", DistinctColumns()), ("model", _logistic(_LIGHT))])
 
 
 def _logistic(ridge: float, tolerance: float = 1e-8) -> Any:
@@ -494,12 +496,6 @@ def _simplest(losses: Sequence[Sequence[float]]) -> int:
 
 def _category_name(feature: str, category: Any) -> str:
     return f"{feature} = {'other' if category == 'infrequent_sklearn' else category}"
-
-
-def _columns() -> Any:
-    from crm_utils.churn import _columns
-
-    return _columns
 
 
 def _terms(pipeline: Pipeline, numeric: Sequence[str], categories: Sequence[str]) -> pd.DataFrame:
